@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+
+#include "namid/core/options.h"
+#include "namid/core/random.h"
+#include "namid/core/tensor_random.h"
+#include "namid/models/classifier.h"
+#include "namid/run/stop_token.h"
+
+namespace namid::attacks {
+
+using models::Classifier;
+
+/// Norm that measures a perturbation, over all entries of one sample.
+enum class Norm { linf, l2 };
+
+/// Which perturbations are allowed: norm(x_adv - x) ≤ epsilon and x_adv in [0,1].
+struct Budget {
+  Norm norm = Norm::linf;
+  double epsilon = 8.0 / 255;
+  static constexpr auto fields() {
+    return std::tuple{field("norm", &Budget::norm, "norm of the perturbation"),
+                      field("epsilon", &Budget::epsilon,
+                            "radius of the ball, for images in [0,1]; fractions as 8/255 are allowed",
+                            at_least(0))};
+  }
+};
+NAMID_CHECK_FIELDS(Budget);
+
+/// Throws OptionError unless epsilon fits the norm: in [0,1] for linf (a larger one is in units of
+/// 0..255: the message says so).
+void validate_budget(const Budget& budget, std::string_view where);
+
+/// Forward and backward passes, in samples (a batch of 32 counts 32).
+struct Passes {
+  std::int64_t forwards = 0;
+  std::int64_t backwards = 0;
+};
+
+/// Differentiable loss per sample that the attack maximises: (x_adv, logits at x_adv, y) → (N).
+using LossFunction =
+    std::function<at::Tensor(const at::Tensor& x_adv, const at::Tensor& logits, const at::Tensor& y)>;
+/// Replaces the gradient altogether: (x_adv, y) → d loss / d x_adv, shaped like x_adv.
+using GradientFunction = std::function<at::Tensor(const at::Tensor& x_adv, const at::Tensor& y)>;
+
+/// Everything an attack may touch besides its arguments; nothing is global.
+struct Context {
+  Random random;                        ///< stream of this attack, e.g. Random(seed, "evaluate/pgd")
+  SampleIds ids = {};                   ///< one per row; empty: hash_sample_ids(x, y)
+  std::uint32_t epoch = 0;              ///< epoch in training, first restart's number in evaluation
+  Passes* passes = nullptr;             ///< counted here if given
+  std::function<void(int step, double loss)> observe = {};  ///< called once per step
+  const run::StopToken* stop = nullptr;                     ///< checked once per step
+  LossFunction loss = {};               ///< instead of the attack's own loss (adaptive attacks)
+  GradientFunction gradient = {};       ///< instead of autograd through loss (adaptive attacks)
+};
+
+/// What an attack returns. It is not believed: the runner re-checks ball, box and success.
+struct AttackResult {
+  at::Tensor x_adv;    ///< float32 like x, inside ball and box
+  at::Tensor success;  ///< bool (N): misclassified at x_adv (targeted: classified as the target)
+  at::Tensor step;     ///< int64 (N): step at which x_adv was found, 0 = start point
+  at::Tensor loss;     ///< float32 (N): the attack's loss at x_adv
+  Passes passes;
+};
+
+/// Throws OptionError unless x is a float32 batch (N ≥ 1, ...) in [0,1] that fits the model's input
+/// shape, and y int64 (N) with labels below the class count. Hints at a factor 255 and at integer
+/// images.
+void check_batch(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
+                 std::string_view where);
+
+}  // namespace namid::attacks
+
+namespace namid {
+template <>
+struct EnumNames<attacks::Norm> {
+  static constexpr std::array kNames{"linf", "l2"};
+};
+}  // namespace namid

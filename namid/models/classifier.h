@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "namid/run/tensor_file.h"
+
+namespace namid::models {
+
+/// Which tensor of a network is read: the logits, or a feature map before them (ResNets: output of
+/// stage 3 and of stage 4; the estimators' "internal" modes of the reference code).
+enum class Layer { logits, internal, internal_last };
+
+/// What is known of a classifier besides its function.
+struct ClassifierInfo {
+  std::string name;                       ///< "resnet18", or a caller's own word
+  std::int64_t num_classes = 0;           ///< columns of the logits, at least 2
+  std::vector<std::int64_t> input_shape;  ///< of one sample, e.g. {3, 32, 32}
+  std::vector<double> mean = {};          ///< per channel, subtracted from images in [0,1]; empty: none
+  std::vector<double> std = {};           ///< per channel, divides afterwards; as long as `mean`
+};
+
+class ClassifierImpl;
+class Network;
+
+/// Images in [0,1] → logits. A handle with the semantics of shared_ptr: copies share the network.
+/// Built-in networks and callables are all Classifiers; nothing downstream asks which.
+class Classifier {
+ public:
+  using Function = std::function<at::Tensor(const at::Tensor&)>;
+
+  Classifier() = default;  ///< empty; only good to be assigned to
+  /// A built-in network.
+  Classifier(std::shared_ptr<Network> network, ClassifierInfo info);
+  /// Any differentiable function of a float batch (N, *input_shape) to logits (N, num_classes).
+  Classifier(Function function, ClassifierInfo info, std::vector<at::Tensor> parameters = {});
+
+  const ClassifierInfo& info() const;
+
+  /// Logits (N, num_classes) of x (N, *input_shape) in [0,1]; normalises first.
+  at::Tensor operator()(const at::Tensor& x) const;
+  /// The tensor at `layer`; OptionError where the classifier has no such layer.
+  at::Tensor operator()(const at::Tensor& x, Layer layer) const;
+
+  std::vector<at::Tensor> parameters() const;
+  /// Parameters and buffers by name, in registration order; tensors are shared, not copied.
+  TensorMap state_dict() const;
+  /// Copies values in place. Every entry must be there with its shape and dtype, nothing else may:
+  /// DataError names what is missing, unknown or of another shape.
+  void load_state_dict(const TensorMap& state) const;
+
+  void train(bool on = true) const;
+  bool is_training() const;
+  at::Device device() const;
+  void to(const at::Device& device) const;
+  /// A deep copy. OptionError for a callable, whose state is not ours.
+  Classifier clone() const;
+  /// True where operator() with `layer` can answer.
+  bool has_layer(Layer layer) const;
+
+  /// Puts every module in eval mode and every parameter to requires_grad = false, and restores
+  /// exactly what was there, module by module, when the last copy of the returned token goes.
+  [[nodiscard]] std::shared_ptr<void> frozen_eval() const;
+
+ private:
+  std::shared_ptr<ClassifierImpl> impl_;
+};
+
+}  // namespace namid::models
