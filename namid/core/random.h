@@ -24,7 +24,8 @@ struct DrawPosition {
 /// Equal (seed, name, position, index) give equal numbers on every machine.
 class Random {
  public:
-  explicit Random(std::uint64_t seed = 0, std::string_view name = "");
+  Random() : Random(0, "") {}
+  Random(std::uint64_t seed, std::string_view name);
 
   std::uint64_t seed() const { return seed_; }
   /// The stream called `name` of the same seed: Random(seed(), name).
