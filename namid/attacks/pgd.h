@@ -29,11 +29,14 @@ struct PgdOptions {
     return std::tuple{
         field("budget", &PgdOptions::budget, ""),
         field("steps", &PgdOptions::steps, "gradient steps", at_least(1)),
-        field("step_size", &PgdOptions::step_size, "length of a step; auto: epsilon / 4", at_least(0)),
-        field("start", &PgdOptions::start, "first point: uniform in the ball, x + 0.001 N(0,1), or x"),
+        field("step_size", &PgdOptions::step_size, "length of a step; auto: epsilon / 4",
+              at_least(0)),
+        field("start", &PgdOptions::start,
+              "first point: uniform in the ball, x + 0.001 N(0,1), or x"),
         field("judge", &PgdOptions::judge, "return the best iterate seen, or the last"),
         field("loss", &PgdOptions::loss, "loss that is maximised"),
-        field("restarts", &PgdOptions::restarts, "runs from fresh starts; the best counts", at_least(1)),
+        field("restarts", &PgdOptions::restarts, "runs from fresh starts; the best counts",
+              at_least(1)),
         field("targeted", &PgdOptions::targeted, "y holds target classes, towards which x moves")};
   }
 };

@@ -14,15 +14,18 @@ std::string shortest(double value);
 std::string fixed(double value, int digits);
 
 namespace detail {
-inline void append(std::string& out, std::string_view text) { out.append(text); }
-inline void append(std::string& out, char c) { out.push_back(c); }
+inline void append(std::string& out, std::string_view text) {
+  out.append(text);
+}
+inline void append(std::string& out, char c) {
+  out.push_back(c);
+}
 template <std::same_as<bool> T>  // a template, so that no pointer converts to it
 void append(std::string& out, T value) {
   out.append(value ? "true" : "false");
 }
 template <std::integral T>
-  requires(!std::same_as<T, bool>)
-void append(std::string& out, T value) {
+requires(!std::same_as<T, bool>) void append(std::string& out, T value) {
   out.append(std::to_string(value));
 }
 template <std::floating_point T>

@@ -18,16 +18,16 @@ using OptionValue = std::variant<bool, std::int64_t, double, std::string, std::v
 
 /// One option, detached from the struct it lives in: what flags, TOML, JSON, Python and docs need.
 struct OptionEntry {
-  std::string section;               ///< "" for a command's own options, else e.g. "attack"
-  std::string key;                   ///< field name, e.g. "step_size"
+  std::string section;  ///< "" for a command's own options, else e.g. "attack"
+  std::string key;      ///< field name, e.g. "step_size"
   std::string help;
   std::string type;                  ///< "bool", "int", "number", "text", "choice", "list"
   std::string range;                 ///< as Range::text, empty if none
   std::vector<std::string> choices;  ///< enumerators
   std::string default_text;
   std::function<OptionValue()> get;
-  std::function<std::string()> text;                ///< present value, reads back exactly
-  std::function<void(std::string_view)> set_text;   ///< throws OptionError
+  std::function<std::string()> text;               ///< present value, reads back exactly
+  std::function<void(std::string_view)> set_text;  ///< throws OptionError
   std::string path() const { return section.empty() ? key : section + "." + key; }
   std::string flag() const;  ///< "--attack-step-size"
 };

@@ -101,7 +101,8 @@ OptionEntry make_entry(const std::string& section, const Field<Owner, T>& f, Own
   entry.get = [slot] { return to_value(*slot); };
   entry.text = [slot] { return value_text(to_value(*slot)); };
   entry.default_text = value_text(to_value(Owner{}.*f.member));
-  entry.set_text = [slot, where = section, name = entry.key, range = f.range](std::string_view text) {
+  entry.set_text = [slot, where = section, name = entry.key,
+                    range = f.range](std::string_view text) {
     const std::string_view shown = where.empty() ? "options" : std::string_view(where);
     T value;
     try {

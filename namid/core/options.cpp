@@ -15,8 +15,7 @@ bool Range::contains(double value) const {
 
 std::string Range::text() const {
   const bool has_low = std::isfinite(low), has_high = std::isfinite(high);
-  if (has_low && has_high)
-    return str("a number in ", open_low ? "(" : "[", low, ", ", high, "]");
+  if (has_low && has_high) return str("a number in ", open_low ? "(" : "[", low, ", ", high, "]");
   if (has_low) return str(open_low ? "> " : "≥ ", low);
   if (has_high) return str("≤ ", high);
   return "a finite number";

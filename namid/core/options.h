@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Options are declared once. A component's options are an aggregate whose member initialisers are the
-// defaults, with one table that adds name, help and range:
+// Options are declared once. A component's options are an aggregate whose member initialisers are
+// the defaults, with one table that adds name, help and range:
 //
 //   struct PgdOptions {
 //     int steps = 10;
@@ -55,9 +55,15 @@ struct Range {
   bool contains(double value) const;  ///< false for NaN
   std::string text() const;           ///< "≥ 1", "> 0", "in [0, 1]"; empty if unbounded
 };
-constexpr Range at_least(double low) { return {.low = low}; }
-constexpr Range above(double low) { return {.low = low, .open_low = true}; }
-constexpr Range between(double low, double high) { return {.low = low, .high = high}; }
+constexpr Range at_least(double low) {
+  return {.low = low};
+}
+constexpr Range above(double low) {
+  return {.low = low, .open_low = true};
+}
+constexpr Range between(double low, double high) {
+  return {.low = low, .high = high};
+}
 
 /// One row of a `fields()` table.
 template <class Owner, class Value>
@@ -74,7 +80,9 @@ constexpr auto field(std::string_view name, Value Owner::*member, std::string_vi
 }
 
 template <class T>
-concept OptionStruct = requires { T::fields(); };
+concept OptionStruct = requires {
+  T::fields();
+};
 
 /// Text forms of an enumeration: specialise `kNames` with the enumerators in order of their values.
 ///   template <> struct EnumNames<Norm> { static constexpr std::array kNames{"linf", "l2"}; };
@@ -82,8 +90,7 @@ template <class E>
 struct EnumNames;
 
 template <class E>
-  requires std::is_enum_v<E>
-std::string_view to_string(E value) {
+requires std::is_enum_v<E> std::string_view to_string(E value) {
   return EnumNames<E>::kNames[static_cast<std::size_t>(value)];
 }
 
@@ -107,7 +114,8 @@ inline std::string out_of_range(std::string_view where, std::string_view name, c
 }
 
 template <class T>
-void check_range(std::string_view where, std::string_view name, const Range& range, const T& value) {
+void check_range(std::string_view where, std::string_view name, const Range& range,
+                 const T& value) {
   if constexpr (std::is_same_v<T, bool>) {
   } else if constexpr (std::is_arithmetic_v<T>) {
     if (!range.contains(static_cast<double>(value)))
@@ -121,7 +129,7 @@ void check_range(std::string_view where, std::string_view name, const Range& ran
 }  // namespace detail
 
 /// Fails to compile where a member is missing from `fields()`.
-#define NAMID_CHECK_FIELDS(Type)                                                            \
+#define NAMID_CHECK_FIELDS(Type)                                                               \
   static_assert(::namid::detail::arity<Type>() == std::tuple_size_v<decltype(Type::fields())>, \
                 #Type "::fields() does not list every member")
 

@@ -28,7 +28,9 @@ std::array<std::uint32_t, 4> counter_of(const DrawPosition& at, std::uint16_t bl
           static_cast<std::uint32_t>(high), static_cast<std::uint32_t>(high >> 32)};
 }
 
-float unit(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
+float unit(std::uint32_t word) {
+  return static_cast<float>(word >> 8) * 0x1p-24f;
+}
 
 void check_count(std::size_t count) {
   if (count > kMaxDraws)
@@ -37,7 +39,8 @@ void check_count(std::size_t count) {
 
 }  // namespace
 
-std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> c, std::array<std::uint32_t, 2> k) {
+std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> c,
+                                    std::array<std::uint32_t, 2> k) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t a = std::uint64_t{0xD2511F53u} * c[0];
     const std::uint64_t b = std::uint64_t{0xCD9E8D57u} * c[2];
@@ -68,7 +71,8 @@ void Random::uniform(const DrawPosition& at, float* out, std::size_t count) cons
   check_count(count);
   for (std::size_t i = 0; i < count; i += 4) {
     const auto four = words(at, static_cast<std::uint16_t>(i / 4));
-    for (std::size_t j = 0; j < std::min<std::size_t>(4, count - i); ++j) out[i + j] = unit(four[j]);
+    for (std::size_t j = 0; j < std::min<std::size_t>(4, count - i); ++j)
+      out[i + j] = unit(four[j]);
   }
 }
 
@@ -78,7 +82,8 @@ void Random::normal(const DrawPosition& at, float* out, std::size_t count) const
     const auto four = words(at, static_cast<std::uint16_t>(i / 4));
     std::array<float, 4> normals;
     for (std::size_t pair = 0; pair < 4; pair += 2) {
-      const double radius = std::sqrt(-2 * std::log1p(-double{unit(four[pair])}));  // log(1-u), u < 1
+      const double radius =
+          std::sqrt(-2 * std::log1p(-double{unit(four[pair])}));  // log(1-u), u < 1
       const double angle = 2 * std::numbers::pi * unit(four[pair + 1]);
       normals[pair] = static_cast<float>(radius * std::cos(angle));
       normals[pair + 1] = static_cast<float>(radius * std::sin(angle));

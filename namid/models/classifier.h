@@ -22,8 +22,8 @@ struct ClassifierInfo {
   std::string name;                       ///< "resnet18", or a caller's own word
   std::int64_t num_classes = 0;           ///< columns of the logits, at least 2
   std::vector<std::int64_t> input_shape;  ///< of one sample, e.g. {3, 32, 32}
-  std::vector<double> mean = {};          ///< per channel, subtracted from images in [0,1]; empty: none
-  std::vector<double> std = {};           ///< per channel, divides afterwards; as long as `mean`
+  std::vector<double> mean = {};  ///< per channel, subtracted from images in [0,1]; empty: none
+  std::vector<double> std = {};   ///< per channel, divides afterwards; as long as `mean`
 };
 
 class ClassifierImpl;

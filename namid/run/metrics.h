@@ -14,12 +14,13 @@ using Metrics = std::map<std::string, double>;
 
 namespace run {
 
-/// Writes each row to metrics.jsonl, metrics.csv (columns grow: rewritten when a new name comes) and
-/// a TensorBoard event file of the run folder. A row: step, epoch, kind ("step", "epoch"), numbers.
+/// Writes each row to metrics.jsonl, metrics.csv (columns grow: rewritten when a new name comes)
+/// and a TensorBoard event file of the run folder. A row: step, epoch, kind ("step", "epoch"),
+/// numbers.
 class MetricsWriter {
  public:
-  /// Opens for appending. With `resume_step`, drops the rows after that step first, so that a resumed
-  /// run repeats no row.
+  /// Opens for appending. With `resume_step`, drops the rows after that step first, so that a
+  /// resumed run repeats no row.
   explicit MetricsWriter(const std::filesystem::path& folder, std::int64_t resume_step = -1);
   ~MetricsWriter();
   MetricsWriter(MetricsWriter&&) noexcept;

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+
+#include "namid/core/options.h"
+
+namespace namid::mi {
+
+/// The label a model is taken to predict. argmax: the class of the largest logit; batch_softmax:
+/// the largest of softmax over the *batch* dimension (reference code, not the predicted class).
+enum class SelectionRule { argmax, batch_softmax };
+
+at::Tensor predicted_labels(const at::Tensor& logits, SelectionRule rule = SelectionRule::argmax);
+
+/// Eq. 6: samples right on the natural image and wrong on the adversarial one. Returns bool (N).
+at::Tensor select(const at::Tensor& logits_natural, const at::Tensor& logits_adversarial,
+                  const at::Tensor& y, SelectionRule rule = SelectionRule::argmax);
+
+}  // namespace namid::mi
+
+namespace namid {
+template <>
+struct EnumNames<mi::SelectionRule> {
+  static constexpr std::array kNames{"argmax", "batch-softmax"};
+};
+}  // namespace namid
