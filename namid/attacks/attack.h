@@ -24,10 +24,11 @@ struct Budget {
   Norm norm = Norm::linf;
   double epsilon = 8.0 / 255;
   static constexpr auto fields() {
-    return std::tuple{field("norm", &Budget::norm, "norm of the perturbation"),
-                      field("epsilon", &Budget::epsilon,
-                            "radius of the ball, for images in [0,1]; fractions as 8/255 are allowed",
-                            at_least(0))};
+    return std::tuple{
+        field("norm", &Budget::norm, "norm of the perturbation"),
+        field("epsilon", &Budget::epsilon,
+              "radius of the ball, for images in [0,1]; fractions as 8/255 are allowed",
+              at_least(0))};
   }
 };
 NAMID_CHECK_FIELDS(Budget);
@@ -43,21 +44,22 @@ struct Passes {
 };
 
 /// Differentiable loss per sample that the attack maximises: (x_adv, logits at x_adv, y) → (N).
-using LossFunction =
-    std::function<at::Tensor(const at::Tensor& x_adv, const at::Tensor& logits, const at::Tensor& y)>;
+using LossFunction = std::function<at::Tensor(const at::Tensor& x_adv, const at::Tensor& logits,
+                                              const at::Tensor& y)>;
 /// Replaces the gradient altogether: (x_adv, y) → d loss / d x_adv, shaped like x_adv.
 using GradientFunction = std::function<at::Tensor(const at::Tensor& x_adv, const at::Tensor& y)>;
 
 /// Everything an attack may touch besides its arguments; nothing is global.
 struct Context {
-  Random random;                        ///< stream of this attack, e.g. Random(seed, "evaluate/pgd")
-  SampleIds ids = {};                   ///< one per row; empty: hash_sample_ids(x, y)
-  std::uint32_t epoch = 0;              ///< epoch in training, first restart's number in evaluation
-  Passes* passes = nullptr;             ///< counted here if given
+  Random random;             ///< stream of this attack, e.g. Random(seed, "evaluate/pgd")
+  SampleIds ids = {};        ///< one per row; empty: hash_sample_ids(x, y)
+  std::uint32_t epoch = 0;   ///< epoch in training, first restart's number in evaluation
+  Passes* passes = nullptr;  ///< counted here if given
   std::function<void(int step, double loss)> observe = {};  ///< called once per step
   const run::StopToken* stop = nullptr;                     ///< checked once per step
-  LossFunction loss = {};               ///< instead of the attack's own loss (adaptive attacks)
-  GradientFunction gradient = {};       ///< instead of autograd through loss (adaptive attacks)
+  LossFunction loss = {};          ///< instead of the attack's own loss (adaptive attacks)
+  GradientFunction gradient = {};  ///< instead of autograd through loss (adaptive attacks)
+  bool verdict = true;  ///< false: success and loss need not be known (training saves a forward)
 };
 
 /// What an attack returns. It is not believed: the runner re-checks ball, box and success.
@@ -69,9 +71,9 @@ struct AttackResult {
   Passes passes;
 };
 
-/// Throws OptionError unless x is a float32 batch (N ≥ 1, ...) in [0,1] that fits the model's input
-/// shape, and y int64 (N) with labels below the class count. Hints at a factor 255 and at integer
-/// images.
+/// Throws OptionError unless x is a finite float32 batch (N ≥ 1, ...) in [0,1] that fits the
+/// model's input shape, and y int64 (N) on the same device with labels below the class count. Hints
+/// at a factor 255, at integer images and at normalised ones.
 void check_batch(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                  std::string_view where);
 
