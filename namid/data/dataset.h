@@ -28,7 +28,8 @@ struct DataOptions {
   static constexpr auto fields() {
     return std::tuple{
         field("data", &DataOptions::data,
-              "a built-in name or a file or folder: IDX, CIFAR-10/100 (binary or python), .npy pairs, "
+              "a built-in name or a file or folder: IDX, CIFAR-10/100 (binary or python), .npy "
+              "pairs, "
               ".npz, image folders, Tiny-ImageNet"),
         field("train_limit", &DataOptions::train_limit,
               "use only the first this many training images; 0: all", at_least(0)),
@@ -45,9 +46,9 @@ NAMID_CHECK_FIELDS(DataOptions);
 /// Images and labels, whole in memory.
 struct Dataset {
   std::string name;
-  at::Tensor images;        ///< uint8 (N, C, H, W), CPU
-  at::Tensor labels;        ///< int64 (N), in [0, num_classes)
-  SampleIds ids;            ///< index of each sample in its file order
+  at::Tensor images;  ///< uint8 (N, C, H, W), CPU
+  at::Tensor labels;  ///< int64 (N), in [0, num_classes)
+  SampleIds ids;      ///< index of each sample in its file order
   std::int64_t num_classes = 0;
   std::vector<std::string> class_names;  ///< num_classes entries
 

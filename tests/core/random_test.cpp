@@ -26,7 +26,8 @@ TEST(Random, DrawsDependOnThePositionAlone) {
   random.uniform({3, 1, 2}, head.data(), 5);
   for (int i = 0; i < 5; ++i) EXPECT_EQ(all[i], head[i]);
   std::array<float, 10> other{};
-  for (const DrawPosition at : {DrawPosition{4, 1, 2}, DrawPosition{3, 2, 2}, DrawPosition{3, 1, 3}}) {
+  for (const DrawPosition at :
+       {DrawPosition{4, 1, 2}, DrawPosition{3, 2, 2}, DrawPosition{3, 1, 3}}) {
     random.uniform(at, other.data(), 10);
     EXPECT_NE(all, other);
   }

@@ -17,7 +17,7 @@ inline std::filesystem::path data_folder() {
 }  // namespace namid::testing
 
 /// First line of a test that reads local data.
-#define NAMID_NEEDS_DATA()                                  \
-  if (::namid::testing::data_folder().empty()) {            \
-    GTEST_SKIP() << "NAMID_TEST_DATA is not set";           \
+#define NAMID_NEEDS_DATA()                        \
+  if (::namid::testing::data_folder().empty()) {  \
+    GTEST_SKIP() << "NAMID_TEST_DATA is not set"; \
   }
