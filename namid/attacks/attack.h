@@ -59,6 +59,7 @@ struct Context {
   const run::StopToken* stop = nullptr;                     ///< checked once per step
   LossFunction loss = {};          ///< instead of the attack's own loss (adaptive attacks)
   GradientFunction gradient = {};  ///< instead of autograd through loss (adaptive attacks)
+  bool verdict = true;  ///< false: success and loss need not be known (training saves a forward)
 };
 
 /// What an attack returns. It is not believed: the runner re-checks ball, box and success.
@@ -70,9 +71,9 @@ struct AttackResult {
   Passes passes;
 };
 
-/// Throws OptionError unless x is a float32 batch (N ≥ 1, ...) in [0,1] that fits the model's input
-/// shape, and y int64 (N) with labels below the class count. Hints at a factor 255 and at integer
-/// images.
+/// Throws OptionError unless x is a finite float32 batch (N ≥ 1, ...) in [0,1] that fits the
+/// model's input shape, and y int64 (N) on the same device with labels below the class count. Hints
+/// at a factor 255, at integer images and at normalised ones.
 void check_batch(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                  std::string_view where);
 

@@ -10,7 +10,8 @@
 namespace namid::attacks {
 
 /// Per-sample losses that attacks maximise. cross_entropy: −log softmax(z)_y.
-/// margin: max_{c≠y} z_c − z_y, positive exactly when misclassified.
+/// margin: max_{c≠y} z_c − z_y, positive: misclassified, negative: not;
+/// a tie is 0 and argmax decides.
 enum class AttackLoss { cross_entropy, margin };
 
 /// Loss per sample (N) of logits (N, C) and labels (N).

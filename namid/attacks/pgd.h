@@ -2,17 +2,11 @@
 #pragma once
 
 #include "namid/attacks/attack.h"
+#include "namid/attacks/best.h"
 #include "namid/attacks/losses.h"
+#include "namid/attacks/start.h"
 
 namespace namid::attacks {
-
-/// Where an attack starts. uniform: uniform in the ball (L2: uniform in volume, radius U^(1/d)),
-/// clipped to [0,1]; gauss: x + 0.001 N(0,1), not clipped (reference code); none: x itself.
-enum class Start { uniform, gauss, none };
-
-/// Which iterate is returned. best: any misclassified one beats any correct one, then the highest
-/// loss; last: the final point (reference code).
-enum class Judge { best, last };
 
 /// Projected gradient descent, Madry et al. 2018 (arXiv:1706.06083), Sec. 2.1:
 /// x ← Π(x + α · dir(∇ₓ L)), dir = sign for L∞, g / max(‖g‖₂, 1e-12) for L2.
@@ -43,21 +37,18 @@ struct PgdOptions {
 NAMID_CHECK_FIELDS(PgdOptions);
 
 /// x: float32 (N, *input_shape) in [0,1]; y: int64 (N). Returns points inside ball and box; an
-/// epsilon of 0 gives x bit for bit. Passes per sample and restart: `steps` backwards and `steps`
-/// forwards, one more forward for the final point. OptionError before the first pass for unfit
-/// arguments.
+/// epsilon of 0 gives x bit for bit. Deviations from the paper: the ball is met before the box, and
+/// a zero gradient moves nothing.
+/// Judged (Judge::best): the start point, unless it is `gauss`, which may lie outside the box; the
+/// points after each step; the final point. Judge::last: the final point of each restart; among
+/// restarts the best of them. Targeted: the loss is −loss(logits, target).
+/// Passes per sample and restart: `steps` forwards and backwards, and one forward of the final
+/// point. With Judge::last, one restart and context.verdict = false that forward is left out;
+/// success and loss are then undefined tensors. Restart r draws its start at epoch context.epoch +
+/// r. context.observe gets r * steps + step and the mean loss before that step, both from 0.
+/// OptionError before the first pass for unfit arguments; NumericError for logits, loss or gradient
+/// that are not finite; run::Interrupted.
 AttackResult pgd(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                  const PgdOptions& options = {}, const Context& context = {});
 
 }  // namespace namid::attacks
-
-namespace namid {
-template <>
-struct EnumNames<attacks::Start> {
-  static constexpr std::array kNames{"uniform", "gauss-0.001", "none"};
-};
-template <>
-struct EnumNames<attacks::Judge> {
-  static constexpr std::array kNames{"best", "last"};
-};
-}  // namespace namid

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,6 +25,8 @@ struct ClassifierInfo {
   std::vector<std::int64_t> input_shape;  ///< of one sample, e.g. {3, 32, 32}
   std::vector<double> mean = {};  ///< per channel, subtracted from images in [0,1]; empty: none
   std::vector<double> std = {};   ///< per channel, divides afterwards; as long as `mean`
+  /// Options of the registry that build the network again (key → text); empty for anything else.
+  std::map<std::string, std::string> recipe = {};
 };
 
 class ClassifierImpl;
@@ -61,6 +64,9 @@ class Classifier {
   void to(const at::Device& device) const;
   /// A deep copy. OptionError for a callable, whose state is not ours.
   Classifier clone() const;
+  /// Convolutions in channels-last memory order (or back); results change only by rounding.
+  /// OptionError for a callable.
+  void use_channels_last(bool on) const;
   /// True where operator() with `layer` can answer.
   bool has_layer(Layer layer) const;
 

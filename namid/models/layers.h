@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
+
+#include <cstdint>
+
+namespace namid::models {
+
+/// A square convolution without bias.
+inline torch::nn::Conv2d conv(std::int64_t in, std::int64_t out, std::int64_t kernel,
+                              std::int64_t stride = 1, std::int64_t padding = 0) {
+  return torch::nn::Conv2d(
+      torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(padding).bias(false));
+}
+
+}  // namespace namid::models
