@@ -1,1 +1,63 @@
-int main() { return 0; }
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <exception>
+
+#include "apps/namid/command.h"
+#include "apps/namid/flags.h"
+#include "namid/core/log.h"
+#include "namid/core/version.h"
+#include "namid/run/stop_token.h"
+
+namespace namid::app {
+namespace {
+
+int run_program(int argc, char** argv) {
+  CLI::App app{"Adversarial training, and how robust a classifier really is.", "namid"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", str("namid ", version(), " (", commit(), ")"));
+  app.footer("Exit codes: 0 done, 1 internal error, 2 usage, 3 unreadable input, 4 memory or disk,\n"
+             "5 NaN or divergence, 6 claim not met, 130/143 interrupted after saving.");
+  app.allow_extras();
+  add_demo(app);
+  add_train(app);
+  add_estimate(app);
+  add_evaluate(app);
+  add_compare(app);
+  add_report(app);
+  add_resume(app);
+  add_list(app);
+  add_doctor(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    std::vector<std::string> commands;
+    for (const auto* command : app.get_subcommands({})) commands.push_back(command->get_name());
+    const std::string word = argc > 1 ? argv[1] : "";
+    const auto guess = nearest(word, commands);
+    const bool misspelt = !word.empty() && word[0] != '-' && app.get_subcommands().empty();
+    throw OptionError(misspelt ? str("unknown command '", word, "'",
+                                     guess.empty() ? " (see namid --help)"
+                                                   : str("; did you mean '", guess, "'?"))
+                               : str(error.what(), " (see namid --help)"));
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace namid::app
+
+int main(int argc, char** argv) {
+  using namespace namid;
+  try {
+    run::handle_signals();
+    return app::run_program(argc, argv);
+  } catch (const app::Exit& exit) {
+    return exit.code;
+  } catch (const run::Interrupted& stop) {
+    return 128 + stop.signal();
+  } catch (const std::exception& error) {
+    log::error(error.what());
+    return static_cast<int>(exit_code(error));
+  }
+}

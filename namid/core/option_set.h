@@ -24,7 +24,7 @@ struct OptionEntry {
   std::string type;                  ///< "bool", "int", "number", "text", "choice", "list"
   std::string range;                 ///< as Range::text, empty if none
   std::vector<std::string> choices;  ///< enumerators
-  std::string default_text;
+  std::string default_text;          ///< value when the entry was added
   std::function<OptionValue()> get;
   std::function<std::string()> text;               ///< present value, reads back exactly
   std::function<void(std::string_view)> set_text;  ///< throws OptionError

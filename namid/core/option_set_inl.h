@@ -98,9 +98,9 @@ OptionEntry make_entry(const std::string& section, const Field<Owner, T>& f, Own
   if (std::isfinite(f.range.low) || std::isfinite(f.range.high)) entry.range = f.range.text();
   if constexpr (std::is_enum_v<T>) entry.choices = choices_of<T>();
   T* slot = &(owner.*f.member);
+  entry.default_text = value_text(to_value(*slot));
   entry.get = [slot] { return to_value(*slot); };
   entry.text = [slot] { return value_text(to_value(*slot)); };
-  entry.default_text = value_text(to_value(Owner{}.*f.member));
   entry.set_text = [slot, where = section, name = entry.key,
                     range = f.range](std::string_view text) {
     const std::string_view shown = where.empty() ? "options" : std::string_view(where);

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// One file per command. A command is a name, a sentence, its positional arguments and a function; its
+// options are declared by the structs it adds to its OptionSet.
+
+#include <ATen/core/Tensor.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "namid/core/error.h"
+#include "namid/core/option_set.h"
+#include "namid/run/run_folder.h"
+
+namespace namid::app {
+
+using nlohmann::json;
+
+/// What every computing command accepts besides its own options.
+struct RuntimeOptions {
+  std::string device = "auto";
+  int threads = 0;
+  static constexpr auto fields() {
+    return std::tuple{field("device", &RuntimeOptions::device, "auto, cpu or cuda:N"),
+                      field("threads", &RuntimeOptions::threads,
+                            "CPU threads; 0: one per core", at_least(0))};
+  }
+};
+NAMID_CHECK_FIELDS(RuntimeOptions);
+
+/// Where the results go and how they are shown; not part of a run's record.
+struct Output {
+  std::string out = "runs";  ///< folder under which run folders are made
+  std::string name;          ///< name of the run; empty: a telling default
+  bool as_json = false;      ///< print one JSON document on stdout
+  bool quiet = false;        ///< no progress on stderr
+};
+
+/// Adds --out, --name, --json and --quiet.
+void add_output_flags(CLI::App& app, Output& output);
+
+/// A command with options, a run folder and a result: train, estimate, evaluate, demo.
+class RunCommand {
+ public:
+  virtual ~RunCommand() = default;
+  virtual std::string command() const = 0;       ///< "train"
+  virtual std::string default_name() const = 0;  ///< run name if none is given
+  virtual OptionSet options() = 0;               ///< references into the object
+  /// Reads inputs and checks what can be checked before a run folder exists.
+  virtual void prepare() = 0;
+  /// Does the work in `folder`, from its checkpoint if `resume`; returns the record's "result".
+  virtual json run(const run::RunFolder& folder, bool resume) = 0;
+  /// What a person reads on stdout afterwards.
+  virtual std::string summary(const json& result, const run::RunFolder& folder) const = 0;
+  /// Parts of the record known after `prepare`: "data", "model", ...
+  virtual json record() const { return json::object(); }
+
+  RuntimeOptions runtime;
+  bool show_progress = true;
+
+ protected:
+  bool prepared_ = false;  ///< `prepare` reads its inputs once
+};
+
+/// Runs `command` in a new folder under output.out, or again in `existing`; keeps the record's status,
+/// exit code and times. Returns the process's exit code; throws what the command throws.
+int execute(RunCommand& command, const Output& output, const run::RunFolder* existing = nullptr);
+
+/// Runs `command` inside `folder` and returns the result; `execute` without printing. A stage that is
+/// done already is not run again: its recorded result is returned.
+json run_stage(RunCommand& command, const run::RunFolder& folder, bool resume);
+
+/// Applies device and threads; OptionError for a device this LibTorch does not have.
+void apply_runtime(const RuntimeOptions& runtime);
+at::Device chosen_device(const RuntimeOptions& runtime);
+
+/// Adds a subcommand that parses the options of `Command`, an aggregate of a RunCommand, and executes
+/// it. `positional` adds its positional arguments.
+template <class Command>
+void add_run_command(CLI::App& app, const std::string& help,
+                     const std::function<void(CLI::App&, Command&)>& positional = {});
+
+// One function per file: adds the command to the program.
+void add_demo(CLI::App& app);
+void add_train(CLI::App& app);
+void add_estimate(CLI::App& app);
+void add_evaluate(CLI::App& app);
+void add_compare(CLI::App& app);
+void add_report(CLI::App& app);
+void add_resume(CLI::App& app);
+void add_list(CLI::App& app);
+void add_doctor(CLI::App& app);
+
+/// The command line that gives the command's present options: every flag that is not at its default.
+std::vector<std::string> command_line(RunCommand& command);
+
+/// The command object of a recorded run, for `resume`: its name in run.json → a fresh object.
+std::unique_ptr<RunCommand> make_command(const std::string& name);
+
+/// Throws this to end with an exit code after everything was said.
+struct Exit {
+  int code;
+};
+
+}  // namespace namid::app

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "apps/namid/command.h"
+#include "apps/namid/flags.h"
+
+namespace namid::app {
+
+template <class Command>
+void add_run_command(CLI::App& app, const std::string& help,
+                     const std::function<void(CLI::App&, Command&)>& positional) {
+  struct State {
+    Command command;
+    Output output;
+    std::unique_ptr<Flags> flags;
+  };
+  auto state = std::make_shared<State>();
+  auto* sub = app.add_subcommand(state->command.command(), help);
+  if (positional) positional(*sub, state->command);
+  add_output_flags(*sub, state->output);
+  state->flags = std::make_unique<Flags>(*sub, state->command.options());
+  sub->callback([state] {
+    state->flags->apply();
+    if (const int code = execute(state->command, state->output)) throw Exit{code};
+  });
+}
+
+}  // namespace namid::app

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/namid/command_inl.h"
+#include "apps/namid/inputs.h"
+#include "apps/namid/train_command.h"
+#include "namid/models/weights.h"
+#include "namid/run/stop_token.h"
+#include "namid/train/train.h"
+
+namespace namid::app {
+
+EstimateCommand::EstimateCommand() { attack.judge = attacks::Judge::last; }
+
+std::string EstimateCommand::default_name() const {
+  return std::string(to_string(estimate.objective));
+}
+
+OptionSet EstimateCommand::options() {
+  OptionSet set;
+  set.add("", inputs).add("", estimate).add("", data).add("", runtime).add("attack", attack);
+  return set;
+}
+
+void EstimateCommand::prepare() {
+  if (std::exchange(prepared_, true)) return;
+  validate(estimate, "estimate");
+  attacks::validate_budget(attack.budget, "attack");
+  if (estimate.profile == train::Profile::reference)
+    throw OptionError("[estimate] profile: 'reference' is not available yet; use 'paper'");
+  if (inputs.target.empty())
+    throw OptionError("[estimate] expected the model to score: namid estimate MODEL");
+  target_ = read_model(inputs.target);
+  target_.to(chosen_device(runtime));
+  const auto all = data::load_dataset(data, data::Part::train);
+  // The same split as the target's, if seed and size are the same.
+  training_ = data::split_validation(all, data.validation, estimate.seed).first;
+  if (training_.shape() != target_.info().input_shape ||
+      training_.num_classes != target_.info().num_classes)
+    throw OptionError(str("[estimate] data set ", training_.name,
+                          " does not fit the target's input shape or class count"));
+}
+
+json EstimateCommand::record() const {
+  return {{"data", data_record(training_)},
+          {"model", model_record(target_)},
+          {"seed", estimate.seed},
+          {"profile", to_string(estimate.profile)}};
+}
+
+json EstimateCommand::run(const run::RunFolder& folder, bool resume) {
+  return train::estimate(target_, models::weights_sha256(target_.state_dict()), training_,
+                         data::augments(data, training_), attack, estimate,
+                         {folder, &run::process_stop_token(), resume, show_progress});
+}
+
+std::string EstimateCommand::summary(const json& result, const run::RunFolder& folder) const {
+  std::string text = "DV scores (nats; not mutual information) on the training data:\n";
+  for (const auto& [name, score] : result.value("scores", json::object()).items())
+    if (score.is_number()) text += str("  ", name, " ", fixed(score.get<double>(), 3), "\n");
+  return text + str("run folder ", folder.path().string(), "\n");
+}
+
+void add_estimate(CLI::App& app) {
+  add_run_command<EstimateCommand>(
+      app, "train estimators on a frozen target (Eq. 4, Eq. 5)", [](CLI::App& sub, auto& command) {
+        sub.add_option("MODEL", command.inputs.target, "model run or file (also --target)");
+      });
+}
+
+}  // namespace namid::app

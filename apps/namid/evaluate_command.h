@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "apps/namid/command.h"
+#include "namid/attacks/pgd.h"
+#include "namid/data/dataset.h"
+#include "namid/eval/evaluate.h"
+#include "namid/models/classifier.h"
+
+namespace namid::app {
+
+/// `namid evaluate`: natural accuracy and accuracy under attack, with a ledger.
+class EvaluateCommand : public RunCommand {
+ public:
+  EvaluateCommand();
+  std::string command() const override { return "evaluate"; }
+  std::string default_name() const override;
+  OptionSet options() override;
+  void prepare() override;
+  json run(const run::RunFolder& folder, bool resume) override;
+  std::string summary(const json& result, const run::RunFolder& folder) const override;
+  json record() const override;
+
+  struct Inputs {
+    std::string model;
+    static constexpr auto fields() {
+      return std::tuple{field("model", &Inputs::model, "model run or file that is attacked")};
+    }
+  };
+  Inputs inputs;
+  eval::EvaluateOptions evaluate;
+  data::DataOptions data;
+  attacks::PgdOptions attack;
+
+ private:
+  data::Dataset test_;
+  models::Classifier classifier_;
+};
+
+}  // namespace namid::app

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "namid/core/option_set.h"
+
+namespace namid::app {
+
+/// Command-line flags of an OptionSet: `--section-key`, `--key` where only one section has it,
+/// `--set section.key=value`, `--config FILE`. Precedence: default < file < flag.
+class Flags {
+ public:
+  /// Adds the flags to `app`. The set's structs must outlive the parse.
+  Flags(CLI::App& app, OptionSet set);
+  /// After parsing: the file first, then flags and --set in the order given. Throws OptionError for
+  /// unknown flags (with the nearest match), keys and values.
+  void apply() const;
+
+ private:
+  struct Given {
+    std::string path;
+    std::string text;
+    CLI::Option* option;
+  };
+
+  CLI::App& app_;
+  OptionSet set_;
+  std::vector<std::unique_ptr<Given>> given_;
+  std::unique_ptr<std::string> config_ = std::make_unique<std::string>();
+  std::unique_ptr<std::vector<std::string>> assignments_ =
+      std::make_unique<std::vector<std::string>>();
+};
+
+/// Throws OptionError naming the first argument of `app` that no option took, with the nearest flag.
+void refuse_extras(const CLI::App& app);
+
+}  // namespace namid::app

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/namid/inputs.h"
+
+#include "namid/core/error.h"
+#include "namid/core/format.h"
+#include "namid/models/weights.h"
+
+namespace namid::app {
+
+std::filesystem::path resolve_input(const std::string& path, const std::string& file,
+                                    const std::string& what) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    const auto inside = std::filesystem::path(path) / file;
+    if (std::filesystem::exists(inside, ignored)) return inside;
+    throw DataError(str(path, ": holds no ", file, "; expected a run folder with a ", what));
+  }
+  if (!std::filesystem::exists(path, ignored))
+    throw DataError(str(path, ": no such file or run folder; expected a ", what));
+  return path;
+}
+
+models::Classifier read_model(const std::string& path) {
+  return models::load_model(resolve_input(path, "model.safetensors", "model"));
+}
+
+mi::EstimatorPair read_estimators(const std::string& path) {
+  return mi::load_estimators(
+      resolve_input(path, "estimators.safetensors", "pair of estimators"));
+}
+
+nlohmann::json data_record(const data::Dataset& dataset) {
+  return {{"name", dataset.name},
+          {"sha256", dataset.sha256()},
+          {"n", dataset.size()},
+          {"shape", dataset.shape()},
+          {"classes", dataset.class_names}};
+}
+
+nlohmann::json model_record(const models::Classifier& model) {
+  std::int64_t count = 0;
+  for (const auto& parameter : model.parameters()) count += parameter.numel();
+  const auto& info = model.info();
+  return {{"name", info.name},
+          {"parameters", count},
+          {"num_classes", info.num_classes},
+          {"input_shape", info.input_shape}};
+}
+
+}  // namespace namid::app

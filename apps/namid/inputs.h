@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What several commands read: models and estimators of earlier runs.
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "namid/data/dataset.h"
+#include "namid/mi/estimator.h"
+#include "namid/models/classifier.h"
+
+namespace namid::app {
+
+/// `what` of a run: a run folder stands for its `file` (model.safetensors, estimators.safetensors),
+/// a file for itself. DataError if neither is there.
+std::filesystem::path resolve_input(const std::string& path, const std::string& file,
+                                    const std::string& what);
+
+models::Classifier read_model(const std::string& path);
+mi::EstimatorPair read_estimators(const std::string& path);
+
+/// The record's entries for a data set and a model.
+nlohmann::json data_record(const data::Dataset& dataset);
+nlohmann::json model_record(const models::Classifier& model);
+
+}  // namespace namid::app

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+
+#include "apps/namid/command.h"
+#include "apps/namid/demo_command.h"
+#include "apps/namid/evaluate_command.h"
+#include "apps/namid/flags.h"
+#include "apps/namid/train_command.h"
+#include "namid/attacks/registry.h"
+#include "namid/data/registry.h"
+#include "namid/defenses/registry.h"
+#include "namid/io/records.h"
+#include "namid/models/registry.h"
+
+namespace namid::app {
+namespace {
+
+/// Rows of a listing: one object per row, with the same keys; "name" first.
+using Rows = std::vector<std::vector<std::pair<std::string, std::string>>>;
+
+Rows list_models() {
+  Rows rows;
+  for (const auto& model : models::list_models())
+    rows.push_back({{"name", model.name}, {"description", model.description}, {"paper", model.paper}});
+  return rows;
+}
+
+Rows list_defenses() {
+  Rows rows;
+  for (const auto& defense : defenses::list_defenses())
+    rows.push_back({{"name", defense.name},
+                    {"description", defense.description},
+                    {"paper", defense.paper},
+                    {"estimators", defense.needs_estimators ? "needed" : ""}});
+  return rows;
+}
+
+Rows list_attacks() {
+  Rows rows;
+  for (const auto& attack : attacks::list_attacks()) {
+    std::string norms;
+    for (const auto norm : attack.norms) norms += (norms.empty() ? "" : ", ") + std::string(to_string(norm));
+    rows.push_back({{"name", attack.name},
+                    {"norms", norms},
+                    {"targeted", attack.targeted ? "yes" : "no"},
+                    {"gradient", attack.gradient ? "yes" : "no"},
+                    {"paper", attack.paper},
+                    {"budget", attack.default_budget}});
+  }
+  return rows;
+}
+
+Rows list_data() {
+  Rows rows;
+  for (const auto& data : data::list_datasets())
+    rows.push_back({{"name", data.name}, {"formats", data.formats}, {"description", data.description}});
+  return rows;
+}
+
+std::string render(const Rows& rows, bool markdown) {
+  if (rows.empty()) return "";
+  std::vector<std::size_t> widths(rows.front().size());
+  for (std::size_t c = 0; c < widths.size(); ++c) {
+    widths[c] = rows.front()[c].first.size();
+    for (const auto& row : rows) widths[c] = std::max(widths[c], row[c].second.size());
+  }
+  std::string text;
+  const auto add_line = [&](auto cell) {
+    std::string line = markdown ? "|" : "";
+    for (std::size_t c = 0; c < widths.size(); ++c) {
+      const std::string value = cell(c);
+      line += markdown ? " " + value + " |" : value + std::string(widths[c] - value.size() + 2, ' ');
+    }
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  };
+  add_line([&](std::size_t c) { return rows.front()[c].first; });
+  if (markdown) add_line([](std::size_t) { return std::string("---"); });
+  for (const auto& row : rows) add_line([&](std::size_t c) { return row[c].second; });
+  return text;
+}
+
+std::vector<std::unique_ptr<RunCommand>> run_commands() {
+  std::vector<std::unique_ptr<RunCommand>> commands;
+  for (const auto* name : {"demo", "train", "estimate", "evaluate"})
+    commands.push_back(make_command(name));
+  return commands;
+}
+
+std::string options_markdown() {
+  std::string text =
+      "# Options\n\nThis page is generated: `namid list options --markdown`. Precedence: default < "
+      "`--config FILE` (TOML) < flag.\nA flag `--section-key` is `key` under `[section]` in TOML and "
+      "`--set section.key=value`; `--key` alone works where only\none section has the key. Fractions "
+      "such as `8/255` are numbers; lists are written `75,90`.\n";
+  for (const auto& command : run_commands())
+    text += "\n## namid " + command->command() + "\n\n" + option_table_markdown(command->options());
+  return text;
+}
+
+json options_json() {
+  json all = json::object();
+  for (const auto& command : run_commands()) {
+    for (const auto& entry : command->options().entries())
+      all[command->command()].push_back({{"flag", entry.flag()},
+                                         {"path", entry.path()},
+                                         {"type", entry.type},
+                                         {"default", entry.default_text},
+                                         {"choices", entry.choices},
+                                         {"range", entry.range},
+                                         {"help", entry.help}});
+  }
+  return all;
+}
+
+json rows_json(const Rows& rows) {
+  json list = json::array();
+  for (const auto& row : rows) {
+    json item;
+    for (const auto& [key, value] : row) item[key] = value;
+    list.push_back(item);
+  }
+  return list;
+}
+
+}  // namespace
+
+void add_list(CLI::App& app) {
+  struct State {
+    std::string what;
+    bool as_json = false, markdown = false;
+  };
+  auto state = std::make_shared<State>();
+  auto* sub = app.add_subcommand("list", "attacks, defenses, models, data or options");
+  sub->allow_extras();
+  sub->add_option("WHAT", state->what, "attacks, defenses, models, data or options")->required();
+  sub->add_flag("--json", state->as_json, "as JSON");
+  sub->add_flag("--markdown", state->markdown, "as a Markdown table");
+  sub->callback([state, sub] {
+    refuse_extras(*sub);
+    if (state->what == "options") {
+      std::puts(state->as_json ? options_json().dump(2).c_str() : options_markdown().c_str());
+      return;
+    }
+    const std::map<std::string, Rows (*)()> lists = {{"attacks", list_attacks},
+                                                     {"data", list_data},
+                                                     {"defenses", list_defenses},
+                                                     {"models", list_models}};
+    const auto found = lists.find(state->what);
+    if (found == lists.end()) {
+      const auto guess = nearest(state->what, {"attacks", "data", "defenses", "models", "options"});
+      throw OptionError(str("list: expected attacks, data, defenses, models or options, got '",
+                            state->what, "'", guess.empty() ? "" : "; did you mean '" + guess + "'?"));
+    }
+    const auto rows = found->second();
+    if (state->as_json) {
+      std::puts(rows_json(rows).dump(2).c_str());
+    } else {
+      std::fputs(render(rows, state->markdown).c_str(), stdout);
+    }
+  });
+}
+
+}  // namespace namid::app

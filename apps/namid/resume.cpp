@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+
+#include "apps/namid/command.h"
+#include "apps/namid/demo_command.h"
+#include "apps/namid/evaluate_command.h"
+#include "apps/namid/flags.h"
+#include "apps/namid/train_command.h"
+#include "namid/io/records.h"
+
+namespace namid::app {
+
+std::unique_ptr<RunCommand> make_command(const std::string& name) {
+  if (name == "train") return std::make_unique<TrainCommand>();
+  if (name == "estimate") return std::make_unique<EstimateCommand>();
+  if (name == "evaluate") return std::make_unique<EvaluateCommand>();
+  if (name == "demo") return std::make_unique<DemoCommand>();
+  throw DataError("run.json: unknown command '" + name + "'");
+}
+
+void add_resume(CLI::App& app) {
+  struct State {
+    std::string run;
+    Output output;
+  };
+  auto state = std::make_shared<State>();
+  auto* sub = app.add_subcommand("resume", "go on with an interrupted run");
+  sub->allow_extras();
+  sub->add_option("RUN", state->run, "run folder")->required();
+  sub->add_flag("--json", state->output.as_json, "print one JSON document on stdout");
+  sub->add_flag("--quiet", state->output.quiet, "no progress on stderr");
+  sub->callback([state, sub] {
+    refuse_extras(*sub);
+    const auto folder = run::RunFolder::open(state->run);
+    const auto record = folder.read_record();
+    if (record.value("status", "") == "done")
+      throw OptionError(state->run + ": this run is done; there is nothing to resume");
+    const auto command = make_command(record.value("command", ""));
+    io::apply_toml(command->options(), folder.read_config(), (folder / "config.toml").string());
+    if (const int code = execute(*command, state->output, &folder)) throw Exit{code};
+  });
+}
+
+}  // namespace namid::app
