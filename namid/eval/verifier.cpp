@@ -10,6 +10,12 @@
 namespace namid::eval {
 namespace {
 
+std::string text(at::IntArrayRef sizes) {
+  std::string out = "(";
+  for (const auto size : sizes) out += str(out.size() > 1 ? ", " : "", size);
+  return out + ")";
+}
+
 Reading read_row(const double* logits, std::int64_t classes, std::int64_t label) {
   Reading reading{.finite = true};
   double best_other = -std::numeric_limits<double>::infinity();
@@ -45,9 +51,8 @@ void check_shapes(const at::Tensor& x, const at::Tensor& x_adv, const at::Tensor
   if (!x_adv.defined() || x_adv.scalar_type() != at::kFloat)
     throw DataError("[verifier] x_adv: expected a float32 tensor");
   if (x_adv.sizes() != x.sizes() || y.dim() != 1 || y.size(0) != x.size(0))
-    throw DataError(str("[verifier] x_adv: expected the shape of x, ", at::toString(x.sizes()),
-                        ", got ", at::toString(x_adv.sizes()), " and labels ",
-                        at::toString(y.sizes())));
+    throw DataError(str("[verifier] x_adv: expected the shape of x, ", text(x.sizes()), ", got ",
+                        text(x_adv.sizes()), " and labels ", text(y.sizes())));
 }
 
 }  // namespace
@@ -71,7 +76,7 @@ std::vector<Reading> read_model(const models::Classifier& model, const at::Tenso
   const auto classes = model.info().num_classes;
   if (logits.dim() != 2 || logits.size(0) != x.size(0) || logits.size(1) != classes)
     throw OptionError(str("[evaluate] model '", model.info().name, "': expected logits (",
-                          x.size(0), ", ", classes, "), got ", at::toString(logits.sizes())));
+                          x.size(0), ", ", classes, "), got ", text(logits.sizes())));
   return read_logits(logits, y);
 }
 
