@@ -11,8 +11,8 @@
 namespace namid::run {
 
 /// State that must survive a kill: tensors (weights, buffers, optimiser state, averages) and a JSON
-/// document (epoch, step, running sums, schedule position). One safetensors file; the JSON travels in
-/// its metadata under "namid.state".
+/// document (epoch, step, running sums, schedule position). One safetensors file; the JSON travels
+/// in its metadata under "namid.state".
 struct Checkpoint {
   TensorMap tensors;
   nlohmann::json state;

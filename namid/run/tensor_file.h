@@ -24,8 +24,9 @@ struct TensorFile {
   std::map<std::string, std::string> metadata;  ///< without the checksums
 };
 
-/// Writes a safetensors file atomically (temporary name, sync, read back, rename). Its `__metadata__`
-/// holds a CRC-32C per tensor under "namid.crc32c". Throws ResourceError if disk or folder fail.
+/// Writes a safetensors file atomically (temporary name, sync, read back, rename). Its
+/// `__metadata__` holds a CRC-32C per tensor under "namid.crc32c". Throws ResourceError if disk or
+/// folder fail.
 void write_tensor_file(const std::filesystem::path& path, const TensorMap& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 
