@@ -37,15 +37,15 @@ Rows list_defenses() {
 
 Rows list_attacks() {
   Rows rows;
-  for (const auto& attack : attacks::list_attacks()) {
+  for (const auto& attack : attacks::attack_table()) {
     std::string norms;
     for (const auto norm : attack.norms) norms += (norms.empty() ? "" : ", ") + std::string(to_string(norm));
-    rows.push_back({{"name", attack.name},
+    rows.push_back({{"name", std::string(attack.name)},
                     {"norms", norms},
                     {"targeted", attack.targeted ? "yes" : "no"},
                     {"gradient", attack.gradient ? "yes" : "no"},
-                    {"paper", attack.paper},
-                    {"budget", attack.default_budget}});
+                    {"paper", std::string(attack.paper)},
+                    {"description", std::string(attack.summary)}});
   }
   return rows;
 }

@@ -15,12 +15,8 @@ LossSurface::LossSurface(std::string_view where, const Classifier& model, const 
       context_(context) {}
 
 LossAndGradient LossSurface::evaluate(const at::Tensor& x_adv) const {
-  auto logits = model_(x_adv);
-  const auto rows = x_adv.size(0), classes = model_.info().num_classes;
-  if (logits.dim() != 2 || logits.size(0) != rows || logits.size(1) != classes)
-    throw OptionError(str("[", where_, "] model: expected logits (", rows, ", ", classes,
-                          "), got shape ", c10::str(logits.sizes())));
-  logits = logits.to(at::kFloat);
+  const auto rows = x_adv.size(0);
+  auto logits = model_(x_adv).to(at::kFloat);
   auto loss = loss_(x_adv, logits, y_);
   if (loss.dim() != 1 || loss.size(0) != rows)
     throw OptionError(str("[", where_, "] loss: expected one value per sample (", rows,

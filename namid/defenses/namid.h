@@ -6,8 +6,9 @@
 
 namespace namid::defenses {
 
-/// How the lambda term's batch means are clamped to [0, log(N−1)]: both, only the side that runs
-/// away, or not at all (the last two collapse; kept for comparison).
+/// How the lambda term's batch means are clamped to [0, log(N−1)], outside of which their gradient
+/// is zero. both: at both ends; one_sided: only where minimising runs away, MI_a at 0 from below
+/// and MI_n at log(N−1) from above; off: not at all. The last two collapse; kept for comparison.
 enum class LambdaClamp { both, one_sided, off };
 
 /// NAMID, Zhou et al., ICML 2022, Eq. 8 and 9: L_all = L_adv + α L_mi,
@@ -47,10 +48,23 @@ struct NamidOptions {
 };
 NAMID_CHECK_FIELDS(NamidOptions);
 
-/// One forward of x and one of x_adv through the model in its present mode, in that order;
-/// estimators frozen. `full_batch`: the size of a full batch, to tell a partial one.
-/// Metrics besides the common ones: mi_loss, base_loss, selected, clamped, cosine_natural,
-/// cosine_adversarial, mi_empty (1 if nothing was selected).
+/// L_all for adversarial examples at hand: one forward of x and one of x_adv through the model in
+/// its present mode, in that order, and of each a second one right after it where the estimators
+/// read an internal layer (BatchNorm statistics move once more then). Gradients reach the model
+/// through the global nets alone; the estimators must be frozen (OptionError). The scores of all
+/// other images of the batch are the negatives, selected or not.
+/// λ c(mean_S MI_a(x_adv)) belongs to adversarial_term, −λ c(mean_S MI_n(x_adv)) to natural_term;
+/// an estimator whose term is off may be empty. Nothing selected: L_mi = 0. One selected: no
+/// cosine. Metrics besides loss, accuracy and adversarial_accuracy: base_loss, mi_loss, selected,
+/// mi_empty (1: nothing selected), mi_skipped (0), and unless empty, for each term in use,
+/// cosine_natural and natural_score, cosine_adversarial and adversarial_score (mean_S of MI(x_adv),
+/// nats), clamped (share of the λ terms outside the clamp, if λ > 0).
+ObjectiveResult namid_loss(const Classifier& model, const Batch& batch, const at::Tensor& x_adv,
+                           const mi::EstimatorPair& estimators, const NamidOptions& options);
+
+/// `namid_loss` on crafted examples. In the first `mi_warmup` epochs, on a batch of fewer than
+/// `full_batch` samples (unless mi_partial_batch) and on one sample it is `standard`, with one
+/// forward, that of x_adv, and mi_skipped = 1.
 ObjectiveResult namid(const Classifier& model, const Batch& batch, const PgdOptions& attack,
                       const mi::EstimatorPair& estimators, const NamidOptions& options,
                       std::int64_t full_batch, const Context& context);

@@ -15,13 +15,14 @@ enum class Defense { natural, standard, namid };
 /// Row of `namid list defenses`.
 struct DefenseInfo {
   Defense defense;
-  std::string name, description, paper;
+  std::string name, description;
+  std::string paper;  ///< key in docs/papers.bib; empty: none
   bool needs_estimators;
 };
 std::vector<DefenseInfo> list_defenses();
 
-/// Binds options and estimators (needed by namid only; copied, frozen) to an objective.
-/// OptionError if the estimators are missing.
+/// Binds options and estimators (needed by namid only, on the model's device; a deep copy is taken
+/// and frozen) to an objective. OptionError if the estimators are missing.
 Objective make_objective(Defense defense, const PgdOptions& attack, const NamidOptions& options,
                          std::int64_t full_batch,
                          const std::optional<mi::EstimatorPair>& estimators);

@@ -25,32 +25,45 @@ struct EstimatorInfo {
   std::string objective;                  ///< "separate", "selected", ...
   std::string data;                       ///< name of the training set
   std::string target_sha256;              ///< weights of the target it was trained on
+  /// Channels of that tensor; 0: num_classes for logits, 256 and 512 for the internal layers (those
+  /// of a ResNet-18; other networks must say).
+  std::int64_t layer_channels = 0;
 };
 
 /// Local net + global net + DV bound: scores how much the model's output says about the local
-/// input.
+/// input. A handle: copies share the nets, `clone` does not.
 class Estimator {
  public:
-  Estimator() = default;
-  /// Fresh nets, drawn from `seed`.
+  Estimator() = default;  ///< empty; only good to be assigned to
+  /// Fresh nets, drawn from `seed`. OptionError for an unfit info.
   Estimator(const EstimatorInfo& info, std::uint64_t seed);
 
-  /// Local features (N, U, K) of an image-like batch (N, C, H, W).
+  bool defined() const { return local_ != nullptr; }
+
+  /// Local features (N, U, K) of an image-like batch (N, C, H, W), through which no gradient flows
+  /// back to x.
   at::Tensor local_features(const at::Tensor& x) const;
   /// Global vectors (N, U) of the target's output (logits (N, C) or a feature map).
   at::Tensor global_vectors(const at::Tensor& output) const;
   /// ℓ(f, g), per sample and location (N, K), from `local_features(f)` and the target's output on
-  /// g.
+  /// g. N ≥ 2.
   at::Tensor loss(const at::Tensor& local_features, const at::Tensor& output,
                   DvMask mask = DvMask::exclude) const;
 
   std::vector<at::Tensor> parameters() const;
   /// "local.<key>" and "global.<key>".
   TensorMap state_dict() const;
+  /// Copies values in place; DataError for entries that are missing, unknown or unfit.
   void load_state_dict(const TensorMap& state) const;
   void train(bool on = true) const;
   /// Eval mode and no parameter requires a gradient: how estimators are used in stage 3.
   void freeze() const;
+  bool is_frozen() const;
+  void to(const at::Device& device) const;
+  /// Parameters and BatchNorm statistics in another floating type.
+  void to(at::ScalarType type) const;
+  /// Nets of its own with equal weights, modes and flags; of an empty estimator an empty one.
+  Estimator clone() const;
 
  private:
   std::shared_ptr<models::Network> local_, global_;
@@ -61,18 +74,22 @@ struct EstimatorPair {
   Estimator natural;
   Estimator adversarial;
   EstimatorInfo info;
+
+  EstimatorPair clone() const { return {natural.clone(), adversarial.clone(), info}; }
 };
 
 /// Fresh pair; both nets of both estimators are drawn from streams of `seed`.
 EstimatorPair make_estimators(const EstimatorInfo& info, std::uint64_t seed);
 
 /// One safetensors file with the four nets under the reference's names (local_n.*, global_n.*,
-/// local_a.*, global_a.*) and the info in its metadata.
+/// local_a.*, global_a.*) and the info in its metadata ("namid.estimators", JSON).
 void save_estimators(const std::filesystem::path& path, const EstimatorPair& pair);
-/// DataError if the file is not such a file.
+/// On the CPU, in train mode. DataError if the file is not such a file.
 EstimatorPair load_estimators(const std::filesystem::path& path);
 
-/// Refuses (OptionError) estimators made for another class count, input shape, layer or norm.
+/// Refuses (OptionError) estimators made for another class count, input shape or norm; the message
+/// names both values. Another epsilon or target is the normal case. (A model without
+/// `info.layer` is refused by its own forward.)
 void check_estimators(const EstimatorInfo& info, const models::ClassifierInfo& model,
                       const attacks::Budget& budget, bool allow_norm_mismatch = false);
 

@@ -23,17 +23,20 @@ struct EstimationBatch {
 };
 
 /// Losses to minimise: one for the natural pair of nets, one for the adversarial pair. Undefined
-/// tensors where the step is to be skipped (nothing selected, N < 2). Metrics: natural_score,
-/// adversarial_score (−loss of their own sample type, mean), selected.
+/// tensors where the step is to be skipped (nothing selected in Eq. 5, N < 2); then no net ran.
+/// Metrics: natural_score, adversarial_score (−loss of their own sample type, mean over the samples
+/// trained on; absent where skipped), selected (samples of Eq. 6, counted for both objectives).
 struct EstimationLoss {
   at::Tensor natural, adversarial;
   Metrics metrics;
 };
 
 /// Eq. 4 and Eq. 5. In Eq. 5 the subtracted term is clamped per sample:
-///   mean_S ℓ_n(x,x) + mean_S max(−ℓ_n(x,x_adv), 0) and mean_S ℓ_a(d,x_adv) + mean_S max(−ℓ_a(d,x),
-///   0),
-/// d = x_adv − x, since the subtracted lower bound must not run to minus infinity.
+///   mean_S ℓ_n(x, x)     + mean_S max(−ℓ_n(x, x_adv), 0) and
+///   mean_S ℓ_a(d, x_adv) + mean_S max(−ℓ_a(d, x), 0), d = x_adv − x,
+/// since the subtracted score must not run to minus infinity. Negatives are all other images of
+/// the batch, selected or not. Each local net runs once, each global net once per output it needs
+/// (own sample type first): so often its BatchNorm statistics are updated.
 EstimationLoss estimation_loss(const EstimatorPair& estimators, const EstimationBatch& batch,
                                EstimationObjective objective,
                                SelectionRule selection = SelectionRule::argmax,
@@ -42,7 +45,7 @@ EstimationLoss estimation_loss(const EstimatorPair& estimators, const Estimation
 /// Mean scores (−ℓ, nats) over a batch, no gradient, nets as they are: ℓ_n(x,x), ℓ_n(x,x_adv),
 /// ℓ_a(d,x), ℓ_a(d,x_adv) under the names natural_on_natural, natural_on_adversarial,
 /// adversarial_on_natural, adversarial_on_adversarial; over all samples, and over the selected ones
-/// with the suffix _selected (absent if none), and their count "selected".
+/// with the suffix _selected (absent if none), and their count "selected" (nothing else for N < 2).
 Metrics mean_scores(const EstimatorPair& estimators, const EstimationBatch& batch,
                     SelectionRule selection = SelectionRule::argmax, DvMask mask = DvMask::exclude);
 

@@ -13,11 +13,16 @@ namespace namid::mi {
 /// the largest of softmax over the *batch* dimension (reference code, not the predicted class).
 enum class SelectionRule { argmax, batch_softmax };
 
+/// Labels int64 (N) of logits (N, classes); the first of equal ones. No gradient.
 at::Tensor predicted_labels(const at::Tensor& logits, SelectionRule rule = SelectionRule::argmax);
 
 /// Eq. 6: samples right on the natural image and wrong on the adversarial one. Returns bool (N).
 at::Tensor select(const at::Tensor& logits_natural, const at::Tensor& logits_adversarial,
                   const at::Tensor& y, SelectionRule rule = SelectionRule::argmax);
+
+/// Indices int64 (m) of the true entries of a mask (N), to index with: a row that is multiplied by
+/// 0 instead still spreads its NaN.
+at::Tensor rows_of(const at::Tensor& selected);
 
 }  // namespace namid::mi
 

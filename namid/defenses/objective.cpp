@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "namid/defenses/objective.h"
+
+#include <torch/nn/functional/loss.h>
+
+#include "namid/mi/scalars.h"
+
+namespace namid::defenses {
+namespace {
+
+at::Tensor share_right(const at::Tensor& logits, const at::Tensor& y) {
+  return logits.detach().argmax(1).eq(y).to(at::kDouble).mean();
+}
+
+}  // namespace
+
+ObjectiveResult natural(const Classifier& model, const Batch& batch) {
+  const at::Tensor logits = model(batch.x);
+  const at::Tensor loss = torch::nn::functional::cross_entropy(logits, batch.y);
+  return {loss, mi::read_scalars({{"loss", loss}, {"accuracy", share_right(logits, batch.y)}})};
+}
+
+at::Tensor craft(const Classifier& model, const Batch& batch, const PgdOptions& attack,
+                 const Context& context) {
+  PgdOptions options = attack;
+  options.judge = attacks::Judge::last;
+  Context own = context;
+  own.verdict = false;
+  if (own.ids.empty()) own.ids = batch.ids;
+  return attacks::pgd(model, batch.x, batch.y, options, own).x_adv;
+}
+
+ObjectiveResult standard(const Classifier& model, const Batch& batch, const PgdOptions& attack,
+                         const Context& context) {
+  const at::Tensor logits = model(craft(model, batch, attack, context));
+  const at::Tensor loss = torch::nn::functional::cross_entropy(logits, batch.y);
+  return {loss, mi::read_scalars(
+                    {{"loss", loss}, {"adversarial_accuracy", share_right(logits, batch.y)}})};
+}
+
+}  // namespace namid::defenses

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "namid/eval/sqlite.h"
+
+namespace namid::eval {
+
+/// Natural reading of one sample: the model on the unperturbed image.
+struct SampleRow {
+  std::uint64_t sample = 0;  ///< sample id
+  std::int64_t label = 0;
+  std::int64_t prediction = 0;
+  bool correct = false;
+  double margin = 0;  ///< z_y − max_{c≠y} z_c
+  bool operator==(const SampleRow&) const = default;
+};
+
+/// What one attack did to one sample, as the verifier saw it.
+struct AttemptRow {
+  std::uint64_t sample = 0;
+  bool success = false;         ///< verified: inside ball and box, finite, misclassified
+  std::int64_t step = 0;        ///< step at which the attack found x_adv, 0 = start point
+  std::int64_t prediction = 0;  ///< class at x_adv
+  double linf = 0, l2 = 0;      ///< norms of x_adv − x
+  double margin = 0;            ///< z_y − max_{c≠y} z_c at x_adv
+  double loss = 0;              ///< the attack's loss at x_adv
+  std::int64_t forwards = 0, backwards = 0;  ///< passes of this sample
+  double seconds = 0;                        ///< its share of the batch's time
+  std::string x_adv_hash;                    ///< hash64 of the image's float32 bytes, 16 hex digits
+  bool refuted = false;  ///< the attack claimed success, the verifier found none
+  bool operator==(const AttemptRow&) const = default;
+};
+
+/// The evidence of an evaluation, an SQLite file in WAL mode. Schema, version 1:
+///   meta(key, value)      "schema" = 1 and the identity: what the ledger was computed from
+///   samples(sample, label, prediction, correct, margin)            one row per sample
+///   attempts(sample, attack, success, step, prediction, linf, l2, margin, loss, forwards,
+///            backwards, seconds, x_adv_hash, refuted)              one row per sample and attack
+///   images(sample, attack, x_adv)   float32 blobs of the few adversarial images the gallery shows
+/// Sample ids above 2^63 − 1 appear as the negative integer of the same bits.
+/// Columns are only added by later versions, which raise the version number.
+///
+/// Errors: DataError for a damaged or foreign file, another schema version, or another identity;
+/// ResourceError for disk, permission and lock trouble.
+class Ledger {
+ public:
+  /// Key → value, e.g. {"model", hash}; every entry must agree when a ledger is opened again.
+  using Identity = std::map<std::string, std::string>;
+
+  /// Opens the ledger at `path` to go on with it, or creates it. DataError names the entry of
+  /// `identity` that differs.
+  Ledger(const std::filesystem::path& path, const Identity& identity);
+  /// Opens an existing ledger for reading.
+  static Ledger open(const std::filesystem::path& path);
+  Ledger(Ledger&&) noexcept;
+  ~Ledger();
+
+  Identity identity() const;
+  std::vector<SampleRow> samples() const;  ///< in order of the stored id
+  std::vector<AttemptRow> attempts(const std::string& attack) const;
+  std::vector<std::string> attacks() const;
+  /// The image kept for a sample, empty if there is none.
+  std::vector<float> image(const std::string& attack, std::uint64_t sample) const;
+
+  /// One batch: rows added while the transaction lives are stored together by commit(), or not at
+  /// all. A row that is there already is a DataError.
+  [[nodiscard]] Transaction begin() { return Transaction(*database_); }
+  void add(const SampleRow& row);
+  void add(const std::string& attack, const AttemptRow& row);
+  void add_image(const std::string& attack, std::uint64_t sample, std::span<const float> x_adv);
+
+ private:
+  struct Statements;
+  explicit Ledger(std::unique_ptr<Database> database);
+  void create_schema(const Identity& identity);
+  void check_schema(const std::string& name) const;
+
+  std::unique_ptr<Database> database_;  // before the statements: they must go first
+  std::unique_ptr<Statements> statements_;
+};
+
+/// hash64 of `count` floats' bytes as 16 lower-case hexadecimal digits.
+std::string hash_hex(const float* values, std::size_t count);
+/// 16 lower-case hexadecimal digits.
+std::string hex16(std::uint64_t value);
+
+}  // namespace namid::eval

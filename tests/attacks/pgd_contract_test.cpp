@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <tuple>
+
+#include "attacks/toy.h"
+#include "namid/attacks/losses.h"
+#include "namid/attacks/norms.h"
+#include "namid/attacks/pgd.h"
+
+namespace namid::attacks {
+namespace {
+
+using Case = std::tuple<Norm, std::int64_t, Shape>;
+
+class PgdContract : public ::testing::TestWithParam<Case> {
+ protected:
+  PgdOptions options() const {
+    return {.budget = {.norm = norm, .epsilon = norm == Norm::linf ? 0.1 : 0.7}, .steps = 5};
+  }
+  AttackResult attack(const PgdOptions& with, std::uint64_t seed = 0) const {
+    return pgd(model, x, y, with, {.random = Random(seed, "pgd")});
+  }
+
+  Norm norm = std::get<0>(GetParam());
+  std::int64_t count = std::get<1>(GetParam());
+  Shape shape = std::get<2>(GetParam());
+  Classifier model = curved(shape);
+  at::Tensor x = images(count, shape);
+  at::Tensor y = labels(count, 4);
+};
+
+TEST_P(PgdContract, StaysInsideBallAndBoxForEveryStartAndJudge) {
+  for (const auto start : {Start::uniform, Start::gauss, Start::none}) {
+    for (const auto judge : {Judge::best, Judge::last}) {
+      for (const double epsilon : {1e-7, 1e-3, 0.05, 0.9}) {
+        auto with = options();
+        with.budget.epsilon = epsilon;
+        with.start = start;
+        with.judge = judge;
+        const auto x_adv = attack(with).x_adv;
+        const auto farthest = perturbation_norms(x_adv, x, norm).max().item<double>();
+        EXPECT_LE(farthest, norm == Norm::linf ? epsilon + 1e-6 : epsilon * (1 + 1e-5));
+        EXPECT_GE(x_adv.min().item<float>(), 0);
+        EXPECT_LE(x_adv.max().item<float>(), 1);
+        EXPECT_EQ(x_adv.sizes(), x.sizes());
+        EXPECT_EQ(x_adv.scalar_type(), at::kFloat);
+      }
+    }
+  }
+}
+
+TEST_P(PgdContract, IsNotWeakerThanTheCleanPoint) {
+  auto with = options();
+  with.start = Start::none;
+  const auto clean = attack_loss(with.loss, model(x), y);
+  const auto result = attack(with);
+  EXPECT_TRUE(((result.loss >= clean) | result.success).all().item<bool>());
+  EXPECT_GT((result.loss - clean).sum().item<float>(), 0);
+}
+
+TEST_P(PgdContract, ReportsLossAndSuccessOfTheReturnedPoints) {
+  for (const auto judge : {Judge::best, Judge::last}) {
+    auto with = options();
+    with.judge = judge;
+    with.restarts = 2;
+    const auto result = attack(with);
+    const auto logits = model(result.x_adv);
+    EXPECT_TRUE(at::equal(result.success, logits.argmax(1) != y));
+    EXPECT_TRUE(at::allclose(result.loss, attack_loss(with.loss, logits, y), 1e-5, 1e-6));
+    EXPECT_EQ(result.step.scalar_type(), at::kLong);
+    EXPECT_LE(result.step.max().item<std::int64_t>(), with.steps);
+  }
+}
+
+TEST_P(PgdContract, SameSeedSameResultOtherSeedOtherResult) {
+  EXPECT_TRUE(same_bits(attack(options(), 3).x_adv, attack(options(), 3).x_adv));
+  EXPECT_FALSE(same_bits(attack(options(), 3).x_adv, attack(options(), 4).x_adv));
+}
+
+TEST_P(PgdContract, EpsilonZeroReturnsTheInputBitForBit) {
+  for (const auto start : {Start::uniform, Start::gauss, Start::none}) {
+    auto with = options();
+    with.budget.epsilon = 0;
+    with.start = start;
+    const auto result = attack(with);
+    EXPECT_TRUE(same_bits(result.x_adv, x));
+    EXPECT_TRUE(at::equal(result.success, model(x).argmax(1) != y)) << "clean accuracy";
+  }
+}
+
+TEST_P(PgdContract, ASampleAloneIsAttackedAsInItsBatch) {
+  const auto together = attack(options());
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto alone = pgd(model, x.slice(0, i, i + 1), y.slice(0, i, i + 1), options(),
+                           {.random = Random(0, "pgd")});
+    EXPECT_TRUE(at::allclose(alone.x_adv[0], together.x_adv[i], 0, 1e-6)) << "sample " << i;
+    EXPECT_EQ(alone.success[0].item<bool>(), together.success[i].item<bool>());
+  }
+}
+
+TEST_P(PgdContract, TargetedMovesTowardsTheTarget) {
+  auto with = options();
+  with.start = Start::none;
+  with.targeted = true;
+  const auto target = (model(x).argmax(1) + 1) % 4;
+  const auto result = pgd(model, x, target, with);
+  const auto before = attack_loss(with.loss, model(x), target);
+  const auto logits = model(result.x_adv);
+  EXPECT_TRUE((attack_loss(with.loss, logits, target) <= before).all().item<bool>());
+  EXPECT_TRUE(at::allclose(result.loss, -attack_loss(with.loss, logits, target), 1e-5, 1e-6));
+  EXPECT_TRUE(at::equal(result.success, logits.argmax(1) == target));
+}
+
+TEST_P(PgdContract, CountsPassesExactly) {
+  Passes passes{.forwards = 1000, .backwards = 2000};
+  auto with = options();
+  with.restarts = 3;
+  const auto result = pgd(model, x, y, with, {.passes = &passes});
+  EXPECT_EQ(result.passes.forwards, 3 * (5 + 1) * count);
+  EXPECT_EQ(result.passes.backwards, 3 * 5 * count);
+  EXPECT_EQ(passes.forwards, 1000 + 3 * (5 + 1) * count) << "the caller's counter is added to";
+  EXPECT_EQ(passes.backwards, 2000 + 3 * 5 * count);
+}
+
+TEST_P(PgdContract, LeavesItsArgumentsAlone) {
+  const auto kept_x = x.clone(), kept_y = y.clone();
+  attack(options());
+  EXPECT_TRUE(same_bits(x, kept_x));
+  EXPECT_TRUE(at::equal(y, kept_y));
+  EXPECT_FALSE(attack(options()).x_adv.requires_grad());
+}
+
+std::string case_name(const ::testing::TestParamInfo<Case>& info) {
+  const auto& [norm, count, shape] = info.param;
+  std::string name = str(to_string(norm), "_batch", count);
+  for (const auto size : shape) name += str("_", size);
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, PgdContract,
+    ::testing::Combine(::testing::Values(Norm::linf, Norm::l2), ::testing::Values(1, 3, 8),
+                       ::testing::Values(Shape{12}, Shape{1, 8, 8}, Shape{3, 5, 7})),
+    case_name);
+
+}  // namespace
+}  // namespace namid::attacks

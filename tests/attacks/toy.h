@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "namid/attacks/attack.h"
+#include "namid/core/error.h"
+
+namespace namid::attacks {
+
+using Shape = std::vector<std::int64_t>;
+
+/// scale * sin(step * k + shift) for k = 0, 1, ... in the given shape, computed in float64.
+inline at::Tensor wave(const Shape& shape, double scale, double step, double shift = 0) {
+  std::int64_t count = 1;
+  for (const auto size : shape) count *= size;
+  const auto k = at::arange(count, at::kDouble);
+  return ((k * step + shift).sin() * scale).to(at::kFloat).view(shape);
+}
+
+/// Images in [0,1] that touch neither end of the box (range: half the width).
+inline at::Tensor images(std::int64_t count, Shape shape, double range = 0.5, double step = 0.13) {
+  shape.insert(shape.begin(), count);
+  return wave(shape, range, step) + 0.5;
+}
+
+inline std::int64_t entries(const Shape& shape) {
+  std::int64_t count = 1;
+  for (const auto size : shape) count *= size;
+  return count;
+}
+
+/// logits = flatten(x) Wᵀ + b, W: (C, d).
+inline Classifier linear(const at::Tensor& weight, const at::Tensor& bias, const Shape& shape) {
+  return Classifier([=](const at::Tensor& x) { return at::linear(x.flatten(1), weight, bias); },
+                    {.name = "linear", .num_classes = weight.size(0), .input_shape = shape},
+                    {weight, bias});
+}
+
+/// The ten-class linear model on 8x8 RGB of the golden values.
+inline Classifier golden_linear() {
+  return linear(wave({10, 192}, 0.2, 0.37), at::zeros({10}), {3, 8, 8});
+}
+
+/// A smooth network with one hidden layer and four classes.
+inline Classifier curved(const Shape& shape) {
+  const auto first = wave({6, entries(shape)}, 1.5, 0.41, 0.2), second = wave({4, 6}, 2, 0.9, 1);
+  return Classifier(
+      [=](const at::Tensor& x) {
+        return at::linear(at::tanh(at::linear(x.flatten(1) - 0.5, first)), second);
+      },
+      {.name = "curved", .num_classes = 4, .input_shape = shape}, {first, second});
+}
+
+/// Labels 0, 1, ..., classes-1, 0, ...: some right, some wrong.
+inline at::Tensor labels(std::int64_t count, std::int64_t classes) {
+  return at::arange(count, at::kLong) % classes;
+}
+
+inline bool same_bits(const at::Tensor& a, const at::Tensor& b) {
+  return a.sizes() == b.sizes() &&
+         at::equal(a.contiguous().view(at::kInt), b.contiguous().view(at::kInt));
+}
+
+/// The message of the OptionError or NumericError that `action` throws.
+template <class Error = OptionError>
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no such error";
+}
+
+}  // namespace namid::attacks

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+import inspect
+
+import pytest
+import torch
+
+import namid
+
+
+def linear_model(seed=0, classes=3, size=12):
+    torch.manual_seed(seed)
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(size, classes))
+
+
+def batch(n=8):
+    torch.manual_seed(1)
+    return torch.rand(n, 3, 2, 2), torch.randint(0, 3, (n,))
+
+
+@pytest.mark.parametrize("norm,epsilon", [("linf", 0.1), ("l2", 0.5)])
+def test_pgd_stays_inside_ball_and_box(norm, epsilon):
+    model = linear_model()
+    x, y = batch()
+    result = namid.attacks.pgd(model, x, y, norm=norm, epsilon=epsilon, steps=20)
+    delta = (result.adv - x).double().flatten(1)
+    measured = delta.abs().amax(1) if norm == "linf" else delta.norm(dim=1)
+    assert (measured <= epsilon * (1 + 1e-5) + 1e-6 * (norm == "linf")).all()
+    torch.testing.assert_close(result.norms[norm].double(), measured, rtol=1e-6, atol=1e-9)
+    assert result.adv.min() >= 0 and result.adv.max() <= 1
+    assert torch.equal(result.success, model(result.adv).argmax(1) != y)
+
+
+def test_pgd_reaches_the_optimum_of_a_two_class_linear_model():
+    model = linear_model(classes=2)
+    x = torch.full((1, 3, 2, 2), 0.5)
+    weight = model[1].weight.detach()
+    y = model(x).argmax(1)
+    direction = (weight[1 - y] - weight[y]).reshape_as(x)
+    best = (x + 0.05 * direction.sign()).clamp(0, 1)
+    result = namid.attacks.pgd(model, x, y, norm="linf", epsilon=0.05, steps=20)
+    torch.testing.assert_close(result.adv, best)
+
+
+def test_same_seed_same_result_whatever_the_neighbours():
+    model = linear_model()
+    x, y = batch()
+    whole = namid.attacks.pgd(model, x, y, epsilon=0.1, seed=3)
+    alone = namid.attacks.pgd(model, x[2:3], y[2:3], epsilon=0.1, seed=3)
+    torch.testing.assert_close(whole.adv[2:3], alone.adv)
+    other = namid.attacks.pgd(model, x, y, epsilon=0.1, seed=4, judge="last", steps=1)
+    again = namid.attacks.pgd(model, x, y, epsilon=0.1, seed=3, judge="last", steps=1)
+    assert not torch.equal(other.adv, again.adv)
+
+
+def test_counts_passes_in_samples():
+    x, y = batch(8)
+    result = namid.attacks.pgd(linear_model(), x, y, steps=7)
+    assert (result.forwards, result.backwards) == (8 * 8, 7 * 8)
+
+
+def test_model_is_restored_exactly_also_after_an_exception():
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.BatchNorm1d(12), torch.nn.Linear(12, 3))
+    model.train()
+    model[1].eval()
+    model[2].weight.requires_grad_(False)
+    x, y = batch()
+    namid.attacks.pgd(model, x, y, steps=1)
+    with pytest.raises(ValueError):
+        namid.attacks.pgd(model, x, y, steps=0)
+    assert model.training and not model[1].training and model[2].training
+    assert [p.requires_grad for p in model.parameters()] == [True, True, False, True]
+    assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    "keywords,message",
+    [
+        ({"steps": 0}, "steps: expected"),
+        ({"stepz": 3}, "did you mean 'steps'"),
+        ({"norm": "l7"}, "expected one of linf"),
+        ({"epsilon": 8}, "epsilon"),
+        ({"epsilon": -0.1}, "epsilon"),
+        ({"start": "unifrom"}, "did you mean 'uniform'"),
+    ],
+)
+def test_wrong_options_are_value_errors(keywords, message):
+    x, y = batch()
+    with pytest.raises(ValueError, match=message):
+        namid.attacks.pgd(linear_model(), x, y, **keywords)
+
+
+def test_wrong_tensors_are_value_errors():
+    x, y = batch()
+    model = linear_model()
+    with pytest.raises(ValueError, match="255"):
+        namid.attacks.pgd(model, x * 255, y)
+    with pytest.raises(ValueError):
+        namid.attacks.pgd(model, (x * 255).to(torch.uint8), y)
+    with pytest.raises(ValueError, match="label"):
+        namid.attacks.pgd(model, x, y + 5)
+    with pytest.raises(ValueError):
+        namid.attacks.pgd(model, x, y[:3])
+
+
+def test_an_exception_of_the_model_comes_through():
+    def model(x):
+        if len(x) > 1:
+            raise KeyError("mine")
+        return torch.zeros(len(x), 3)
+
+    x, y = batch()
+    with pytest.raises(KeyError, match="mine"):
+        namid.attacks.pgd(model, x, y)
+
+
+def test_signature_and_docstring_come_from_the_option_table():
+    signature = inspect.signature(namid.attacks.pgd)
+    assert signature.parameters["steps"].default == 10
+    assert signature.parameters["epsilon"].default == 8 / 255
+    assert "gradient steps" in namid.attacks.pgd.__doc__
+
+
+def test_version():
+    assert namid.__version__.count(".") == 2
