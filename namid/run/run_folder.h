@@ -32,8 +32,8 @@ class RunFolder {
 
   /// The record: command, argv, status, exit_code, started, ended, seconds, seed, profile, options,
   /// environment (version, commit, torch, CPU, threads, precision), data (name, sha256, shape,
-  /// counts), model (name, parameters, sha256), result. `update_record` merges keys and replaces the
-  /// file atomically.
+  /// counts), model (name, parameters, sha256), result. `update_record` merges keys and replaces
+  /// the file atomically.
   nlohmann::json read_record() const;
   void update_record(const nlohmann::json& changes) const;
 
@@ -49,8 +49,8 @@ class RunFolder {
   std::filesystem::path path_;
 };
 
-/// Environment of this process for the record: namid version and commit, torch version, CPU model and
-/// capability, threads, compiler, operating system.
+/// Environment of this process for the record: namid version and commit, torch version, CPU model
+/// and capability, threads, compiler, operating system.
 nlohmann::json environment_record();
 
 }  // namespace namid::run
