@@ -66,8 +66,8 @@ bool is_name(std::string_view name) {
 
 void check_tag(std::string_view tag) {
   constexpr std::array<std::string_view, 18> kRefused{
-      "script", "iframe", "frame", "object", "embed",         "applet", "base",    "form",  "input",
-      "button", "link",   "audio", "video",  "foreignObject", "use",    "animate", "set", "style"};
+      "script", "iframe", "frame", "object", "embed",         "applet", "base",    "form", "input",
+      "button", "link",   "audio", "video",  "foreignObject", "use",    "animate", "set",  "style"};
   const bool refused = std::find(kRefused.begin(), kRefused.end(), tag) != kRefused.end();
   if (!is_name(tag) || refused) throw std::logic_error(str("html: refused element '", tag, "'"));
 }

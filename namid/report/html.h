@@ -21,8 +21,8 @@ using Attributes = std::initializer_list<Attribute>;
 
 /// Writes HTML with inline SVG that is also well-formed XML. There is no way to write raw markup:
 /// text and attribute values are escaped, and names are checked. std::logic_error (a defect of the
-/// caller, never of the data) for a script, frame, form or link-loading element, an event attribute,
-/// and an href or src that is neither an anchor of this page nor a PNG in a data URL.
+/// caller, never of the data) for a script, frame, form or link-loading element, an event
+/// attribute, and an href or src that is neither an anchor of this page nor a PNG in a data URL.
 class Html {
  public:
   Html& open(std::string_view tag, Attributes attributes = {});

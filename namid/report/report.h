@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <string>
 #include <vector>
+
+#include "namid/core/options.h"
 
 namespace namid::report {
 
@@ -15,7 +18,17 @@ std::filesystem::path write_report(const std::filesystem::path& run);
 enum class TableFormat { text, markdown, csv, json };
 
 /// Runs side by side: name, defence, natural and robust accuracy with intervals, n, attack,
-/// epsilon, seconds. Runs without accuracies show what they have.
+/// epsilon, seconds. A demo gives one row per defence; a training run the numbers of its
+/// evaluation, or those on validation images, labelled so. Runs without accuracies show what they
+/// have. text, markdown: percentages for people; csv, json: fractions in [0,1] with all digits.
+/// DataError if a folder is no run folder or its record holds impossible numbers.
 std::string compare(const std::vector<std::filesystem::path>& runs, TableFormat format);
 
 }  // namespace namid::report
+
+namespace namid {
+template <>
+struct EnumNames<report::TableFormat> {
+  static constexpr std::array kNames{"text", "markdown", "csv", "json"};
+};
+}  // namespace namid

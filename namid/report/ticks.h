@@ -14,8 +14,8 @@ struct Ticks {
   double position(double value) const { return (value - low) / (high - low); }
 };
 
-/// Ticks at 1, 2 or 5 times a power of ten, about `count` of them, covering [low, high]. An empty or
-/// a point range, NaN and infinity are widened to a range that can be drawn.
+/// Ticks at 1, 2 or 5 times a power of ten, about `count` of them, covering [low, high]. An empty
+/// or a point range, NaN and infinity are widened to a range that can be drawn.
 Ticks round_ticks(double low, double high, int count = 5);
 
 /// The same ticks, but the axis is [low, high] itself and those outside are left out.

@@ -76,7 +76,7 @@ TEST(PgdPitfalls, EpsilonIsInImageUnitsForANormalisingModel) {
   const auto result = pgd(model, x, y, {.budget = {Norm::linf, 0.05}, .start = Start::none});
   const auto reached = perturbation_norms(result.x_adv, x, Norm::linf).max().item<double>();
   EXPECT_NEAR(reached, 0.05, 1e-6);
-  const auto normalised = (x - 0.5) / 0.1;
+  const auto normalised = (x - 0.6) / 0.1;
   EXPECT_NE(message_of([&] { pgd(model, normalised, y); }).find("before normalisation"),
             std::string::npos);
 }
@@ -138,8 +138,11 @@ TEST(PgdPitfalls, TheL2StepDoesNotShrinkWithTheBatchOrTheGradient) {
   const auto weight = wave({2, 12}, 1e-9, 0.7, 0.3);
   const auto model = linear(weight, at::zeros({2}), {12});
   const auto x = images(64, {12}, 0.2), y = at::zeros({64}, at::kLong);
-  const PgdOptions options{
-      .budget = {Norm::l2, 0.1}, .steps = 1, .step_size = 0.05, .start = Start::none};
+  const PgdOptions options{.budget = {Norm::l2, 0.1},
+                           .steps = 1,
+                           .step_size = 0.05,
+                           .start = Start::none,
+                           .judge = Judge::last};
   const auto moved = perturbation_norms(pgd(model, x, y, options).x_adv, x, Norm::l2);
   EXPECT_TRUE(at::allclose(moved, at::full({64}, 0.05, at::kDouble), 1e-4, 0));
 }

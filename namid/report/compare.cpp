@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "namid/report/compare.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "namid/core/format.h"
+#include "namid/report/parts.h"
+#include "namid/report/shapes.h"
+
+namespace namid::report {
+namespace {
+
+using nlohmann::ordered_json;
+using Texts = std::vector<std::string>;
+
+constexpr std::size_t kFirstNumber = 2, kLastNumber = 4;  // columns aligned to the right
+
+/// A line of its own for terminals and tables: control characters would change what is shown.
+std::string printable(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+  }
+  return text.empty() ? "-" : text;
+}
+
+std::string accuracy_text(const std::optional<Accuracy>& accuracy) {
+  if (!accuracy) return "-";
+  const std::string value = fixed(100 * accuracy->value, 1);
+  if (!accuracy->bounds) return value;
+  return str(value, " [", fixed(100 * accuracy->bounds->first, 1), ", ",
+             fixed(100 * accuracy->bounds->second, 1), "]");
+}
+
+std::string images_text(const ResultRow& row) {
+  const std::string count = row.n ? count_text(row.n) : "-";
+  return row.source == Source::validation ? count + " (validation)" : count;
+}
+
+Texts header() {
+  return {"run",    "defence", "natural %", "robust %", "images",
+          "attack", "norm",    "epsilon",   "seconds",  "status"};
+}
+
+Texts cells_of(const ResultRow& row) {
+  return {printable(row.run),
+          printable(row.defense),
+          accuracy_text(row.natural),
+          accuracy_text(row.robust),
+          images_text(row),
+          printable(row.attack.name),
+          printable(row.attack.norm),
+          row.attack.epsilon ? epsilon_text(*row.attack.epsilon) : "-",
+          row.seconds ? fixed(*row.seconds, 1) : "-",
+          printable(row.status)};
+}
+
+std::string caveat(const std::vector<ResultRow>& rows) {
+  std::string text;
+  for (const ResultRow& row : rows) {
+    const auto& accuracy = row.robust ? row.robust : row.natural;
+    if (!accuracy || !accuracy->bounds || accuracy->confidence <= 0) continue;
+    text = str("[]: ", shortest(100 * accuracy->confidence),
+               " % Clopper-Pearson interval, sampling error under this attack only. ");
+    break;
+  }
+  return text + "Robust accuracy is an upper bound: a stronger attack can only lower it.\n";
+}
+
+std::string padded(const std::string& text, std::size_t width, bool to_right) {
+  const std::string blanks(width - std::min(width, count_letters(text)), ' ');
+  return to_right ? blanks + text : text + blanks;
+}
+
+std::string text_table(const std::vector<ResultRow>& rows) {
+  std::vector<Texts> lines = {header()};
+  for (const ResultRow& row : rows) lines.push_back(cells_of(row));
+  std::vector<std::size_t> widths(header().size());
+  for (const Texts& line : lines) {
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      widths[i] = std::max(widths[i], count_letters(line[i]));
+    }
+  }
+  std::string out;
+  for (const Texts& line : lines) {
+    std::string text;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      const bool to_right = (i >= kFirstNumber && i <= kLastNumber) || i == 8;
+      text += str(i ? "  " : "", padded(line[i], widths[i], to_right));
+    }
+    out += text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
+  }
+  return out + "\n" + caveat(rows);
+}
+
+std::string markdown_cell(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (std::string_view("\\`*_{}[]<>()#!|&~").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+std::string markdown_line(const Texts& cells) {
+  std::string line = "|";
+  for (const std::string& cell : cells) line += str(' ', cell, " |");
+  return line + "\n";
+}
+
+std::string markdown_table(const std::vector<ResultRow>& rows) {
+  std::string out = markdown_line(header());
+  out += "|---|---|--:|--:|--:|---|---|---|--:|---|\n";
+  for (const ResultRow& row : rows) {
+    Texts cells = cells_of(row);
+    for (const std::size_t user : {0, 1, 5, 6, 9}) cells[user] = markdown_cell(cells[user]);
+    out += markdown_line(cells);
+  }
+  return out + "\n" + caveat(rows);
+}
+
+std::string csv_cell(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string out = "\"";
+  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + "\"";
+}
+
+const char* source_name(Source source) {
+  return source == Source::test ? "test" : source == Source::validation ? "validation" : "";
+}
+
+void put(ordered_json& object, const std::string& key, const std::optional<double>& value) {
+  object[key] = value ? ordered_json(*value) : ordered_json();
+}
+
+void put_accuracy(ordered_json& object, const std::string& key,
+                  const std::optional<Accuracy>& accuracy) {
+  const bool bounded = accuracy && accuracy->bounds;
+  put(object, key, accuracy ? std::optional(accuracy->value) : std::nullopt);
+  put(object, key + "_lower", bounded ? std::optional(accuracy->bounds->first) : std::nullopt);
+  put(object, key + "_upper", bounded ? std::optional(accuracy->bounds->second) : std::nullopt);
+}
+
+ordered_json object_of(const ResultRow& row) {
+  ordered_json object = {{"run", row.run}, {"defense", row.defense}};
+  object["source"] = source_name(row.source);
+  put_accuracy(object, "natural", row.natural);
+  put_accuracy(object, "robust", row.robust);
+  const auto& bounded = row.robust ? row.robust : row.natural;
+  const bool known = bounded && bounded->bounds && bounded->confidence > 0;
+  put(object, "confidence", known ? std::optional(bounded->confidence) : std::nullopt);
+  put(object, "n", row.n);
+  if (row.n) object["n"] = static_cast<std::int64_t>(*row.n);
+  object["attack"] = row.attack.name;
+  object["norm"] = row.attack.norm;
+  put(object, "epsilon", row.attack.epsilon);
+  put(object, "seconds", row.seconds);
+  object["status"] = row.status;
+  return object;
+}
+
+std::string csv_value(const ordered_json& value) {
+  if (value.is_null()) return {};
+  if (value.is_string()) return csv_cell(value.get<std::string>());
+  return value.is_number_float() ? shortest(value.get<double>()) : value.dump();
+}
+
+std::string csv_table(const std::vector<ResultRow>& rows) {
+  std::string out;
+  for (const auto& [key, value] : object_of({}).items()) out += str(out.empty() ? "" : ",", key);
+  out += "\n";
+  for (const ResultRow& row : rows) {
+    std::string line;
+    const ordered_json object = object_of(row);
+    bool first = true;
+    for (const auto& [key, value] : object.items()) {
+      line += str(first ? "" : ",", csv_value(value));
+      first = false;
+    }
+    out += line + "\n";
+  }
+  return out;
+}
+
+std::string json_table(const std::vector<ResultRow>& rows) {
+  ordered_json list = ordered_json::array();
+  for (const ResultRow& row : rows) list.push_back(object_of(row));
+  return list.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+std::string format_rows(const std::vector<ResultRow>& rows, TableFormat format) {
+  switch (format) {
+    case TableFormat::markdown:
+      return markdown_table(rows);
+    case TableFormat::csv:
+      return csv_table(rows);
+    case TableFormat::json:
+      return json_table(rows);
+    case TableFormat::text:
+      break;
+  }
+  return text_table(rows);
+}
+
+std::string compare(const std::vector<std::filesystem::path>& runs, TableFormat format) {
+  std::vector<ResultRow> rows;
+  for (const std::filesystem::path& run : runs) {
+    for (ResultRow& row : result_rows(load_run(run))) rows.push_back(std::move(row));
+  }
+  return format_rows(rows, format);
+}
+
+}  // namespace namid::report

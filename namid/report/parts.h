@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "namid/report/html.h"
+#include "namid/report/run_data.h"
+
+namespace namid::report {
+
+// Pieces that several sections of a page are made of.
+
+/// A heading of level 2.
+void add_heading(Html& page, const std::string& title);
+void add_paragraph(Html& page, const std::string& text, const std::string& css_class = "");
+
+/// A table's cell: words, or a number with the range beside it.
+struct Cell {
+  std::string text;
+  std::string range = {};  ///< in a softer colour
+  bool is_number = false;
+  std::optional<Html> picture = std::nullopt;  ///< instead of the text
+};
+using Cells = std::vector<Cell>;
+
+/// First cells are row headings. Scrolls sideways where the page is narrow.
+void add_table(Html& page, const std::string& caption, const Cells& header,
+               const std::vector<Cells>& rows);
+
+/// A table of names and values; pairs without a value are left out, and so is an empty table.
+void add_fact_table(Html& page, const std::string& caption,
+                    const std::vector<std::pair<std::string, std::string>>& facts);
+
+void add_figure(Html& page, const std::string& title, const std::string& note, const Html& picture,
+                const std::string& css_class = "");
+
+/// "62.3 %" with "[59.2, 65.3]" as the range; a dash if there is nothing.
+Cell accuracy_cell(const std::optional<Accuracy>& accuracy);
+
+/// A count without decimals; empty if there is none.
+std::string count_text(const std::optional<double>& count);
+
+/// "48 s", "12 min 3 s", "2 h 5 min"; empty if there is none.
+std::string duration_text(const std::optional<double>& seconds);
+
+}  // namespace namid::report

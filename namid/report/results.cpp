@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "namid/report/results.h"
+
+#include <cmath>
+
+#include "namid/core/format.h"
+
+namespace namid::report {
+namespace {
+
+constexpr std::string_view kEvaluationSuffix = "-evaluation";
+
+bool is_evaluation(const RunData& run) {
+  return text_at(run.record, "command") == "evaluate";
+}
+
+std::string attack_names(const RunData& run) {
+  std::string names;
+  for (int i = 0; find_member(run.record, str("result/attacks/", i)); ++i) {
+    names += str(i ? ", " : "", text_at(run.record, str("result/attacks/", i, "/name")));
+  }
+  return names;
+}
+
+std::string step_size_text(const RunData& run, const std::optional<double>& epsilon) {
+  const std::string text = option_of(run, "attack/step_size");
+  const auto number = number_at(run.record, "options/attack/step_size");
+  if (number) return epsilon_text(*number);
+  if (text == "auto" && epsilon) return str(epsilon_text(*epsilon / 4), ", a quarter of epsilon");
+  return text;
+}
+
+ResultRow row_of(const RunData& run) {
+  return {.run = run.name(),
+          .defense = option_of(run, "defense"),
+          .status = text_at(run.record, "status"),
+          .natural = std::nullopt,
+          .robust = std::nullopt,
+          .n = std::nullopt,
+          .seconds = number_at(run.record, "seconds"),
+          .attack = attack_of(run)};
+}
+
+void take_evaluation(ResultRow& row, const RunData& evaluation) {
+  row.source = Source::test;
+  row.natural = accuracy_at(evaluation, "result/natural");
+  row.robust = accuracy_at(evaluation, "result/robust");
+  row.n = number_at(evaluation.record, "result/n");
+  row.attack = attack_of(evaluation);
+}
+
+void take_validation(ResultRow& row, const RunData& run) {
+  row.natural = accuracy_at(run, "result/validation/natural_accuracy");
+  row.robust = accuracy_at(run, "result/validation/robust_accuracy");
+  row.n = number_at(run.record, "data/validation");
+  if (row.n == 0.0) row.n.reset();
+  if (row.natural || row.robust) row.source = Source::validation;
+}
+
+ResultRow training_row(const RunData& run) {
+  ResultRow row = row_of(run);
+  const auto evaluations = evaluations_of(run);
+  if (evaluations.empty()) {
+    take_validation(row, run);
+  } else {
+    take_evaluation(row, *evaluations.front().second);
+  }
+  return row;
+}
+
+ResultRow demo_row(const RunData& demo, int index) {
+  const std::string path = str("result/rows/", index);
+  ResultRow row = row_of(demo);
+  const std::string name = text_at(demo.record, path + "/run");
+  row.defense = text_at(demo.record, path + "/defense");
+  row.run = name.empty() ? row.defense : name;
+  row.source = Source::test;
+  row.natural = accuracy_at(demo, path + "/natural");
+  row.robust = accuracy_at(demo, path + "/robust");
+  row.n = number_at(demo.record, path + "/n");
+  row.seconds = number_at(demo.record, path + "/seconds");
+  const std::string named = text_at(demo.record, path + "/evaluation");
+  const RunData* evaluation = demo.child(named.empty() ? str(name, kEvaluationSuffix) : named);
+  row.attack = evaluation ? attack_of(*evaluation) : AttackFacts{};
+  return row;
+}
+
+/// What a demo that has not ended has measured so far.
+std::vector<ResultRow> unfinished_rows(const RunData& demo) {
+  std::vector<ResultRow> rows;
+  for (const auto& [name, evaluation] : evaluations_of(demo)) {
+    const RunData* training = demo.child(name);
+    ResultRow row = row_of(training ? *training : *evaluation);
+    take_evaluation(row, *evaluation);
+    row.run = name;
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace
+
+AttackFacts attack_of(const RunData& run) {
+  if (!find_member(run.record, "options/attack")) {
+    for (const auto& [name, evaluation] : evaluations_of(run)) {
+      if (evaluation != &run) return attack_of(*evaluation);
+    }
+  }
+  AttackFacts facts{.name = attack_names(run),
+                    .norm = option_of(run, "attack/norm"),
+                    .epsilon = number_at(run.record, "options/attack/epsilon"),
+                    .steps = option_of(run, "attack/steps"),
+                    .restarts = option_of(run, "attack/restarts"),
+                    .start = option_of(run, "attack/start"),
+                    .judge = option_of(run, "attack/judge"),
+                    .loss = option_of(run, "attack/loss")};
+  if (facts.name.empty() && !facts.steps.empty()) facts.name = "pgd-" + facts.steps;
+  facts.step_size = step_size_text(run, facts.epsilon);
+  return facts;
+}
+
+std::string epsilon_text(double epsilon) {
+  constexpr double kLevels = 255;
+  const double levels = epsilon * kLevels;
+  const bool whole = std::abs(levels - std::round(levels)) < 1e-6 && std::round(levels) >= 1;
+  if (!whole || levels > kLevels - 0.5) return shortest(epsilon);
+  return str(fixed(levels, 0), "/255 (", fixed(epsilon, 4), ")");
+}
+
+std::vector<ResultRow> result_rows(const RunData& run) {
+  std::vector<ResultRow> rows;
+  for (int i = 0; find_member(run.record, str("result/rows/", i)); ++i) {
+    rows.push_back(demo_row(run, i));
+  }
+  const std::string command = text_at(run.record, "command");
+  if (rows.empty() && command == "demo") rows = unfinished_rows(run);
+  if (!rows.empty()) return rows;
+  if (!is_evaluation(run)) return {training_row(run)};
+  ResultRow row = row_of(run);
+  take_evaluation(row, run);
+  return {row};
+}
+
+std::vector<std::pair<std::string, const RunData*>> evaluations_of(const RunData& run) {
+  if (is_evaluation(run)) return {{run.name(), &run}};
+  std::vector<std::pair<std::string, const RunData*>> found;
+  for (const RunData& child : run.children) {
+    if (!is_evaluation(child)) continue;
+    std::string name = child.name();
+    if (name.ends_with(kEvaluationSuffix)) name.resize(name.size() - kEvaluationSuffix.size());
+    found.emplace_back(std::move(name), &child);
+  }
+  return found;
+}
+
+}  // namespace namid::report

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "namid/report/html.h"
+#include "namid/report/run_data.h"
+
+namespace namid::report {
+
+// Sections of a run's page, in their order. Each writes what the run folder holds and nothing
+// where it holds nothing.
+
+/// Name, command, when, on what; how the run stands if it is not done; warnings.
+void add_title(Html& page, const RunData& run);
+/// Accuracies with their intervals as cards and chart, and what they mean.
+void add_headline(Html& page, const RunData& run);
+/// Defences of a demo, or attacks of an evaluation, in numbers.
+void add_accuracies(Html& page, const RunData& run);
+void add_attack(Html& page, const RunData& run);
+/// Loss, accuracies, DV scores and the learning rate (if it moves) over training.
+void add_curves(Html& page, const RunData& run);
+/// Mean DV scores, and what they are not.
+void add_scores(Html& page, const RunData& run);
+void add_classes(Html& page, const RunData& run);
+/// Clean, adversarial and amplified difference of the images that the evaluations kept.
+void add_gallery(Html& page, const RunData& run);
+/// Command that repeats the run, resolved options, environment.
+void add_provenance(Html& page, const RunData& run);
+
+/// The words of argv for a POSIX shell; empty if none were recorded.
+std::string shell_command(const RunData& run);
+
+}  // namespace namid::report
