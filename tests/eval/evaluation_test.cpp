@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <optional>
 
 #include "eval/toy.h"
 #include "namid/core/error.h"
@@ -51,7 +52,7 @@ class EvaluationTest : public ::testing::Test {
                           .options = options_,
                           .folder = temp_ / folder,
                           .resume = resume,
-                          .stop = &stop_,
+                          .stop = &*stop_,
                           .progress = progress_},
                          std::array{attack});
   }
@@ -66,7 +67,7 @@ class EvaluationTest : public ::testing::Test {
   models::Classifier model_ = toy_model();
   data::Dataset dataset_ = toy_data(50);
   EvaluateOptions options_ = {.seed = 3, .compute_batch = 8, .gallery = 4};
-  run::StopToken stop_;
+  std::optional<run::StopToken> stop_{std::in_place};
   std::function<void(const std::string&, std::int64_t, std::int64_t)> progress_;
 };
 
@@ -180,10 +181,10 @@ TEST_F(EvaluationTest, ResumesToTheSameLedgerAfterAStop) {
   const auto expected = run(noise_attack(kEpsilon), "whole");
   for (const std::string stage : {"natural", "noise"}) {
     progress_ = [&](const std::string& at, std::int64_t done, std::int64_t) {
-      if (at == stage && done > 8) stop_.request(SIGTERM);
+      if (at == stage && done > 8) stop_->request(SIGTERM);
     };
     EXPECT_THROW(run(noise_attack(kEpsilon), stage), run::Interrupted);
-    stop_ = {};
+    stop_.emplace();
     progress_ = {};
     EXPECT_LT(ledger(stage).attempts("noise").size(), ledger("whole").attempts("noise").size());
     EXPECT_EQ(without_time(run(noise_attack(kEpsilon), stage, true)), without_time(expected));
