@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One epoch of standard adversarial training on the data set inside the library, then its accuracies.
+// One epoch of standard adversarial training on the data set inside the library, then its
+// accuracies.
 #include <torch/torch.h>
 
 #include <cstdio>

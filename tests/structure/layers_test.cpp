@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Keeps the layers of ARCHITECTURE.md: a folder includes only from itself and the folders above it, core
-// and io see no torch, headers do not include all of torch, every citation is in docs/papers.bib.
+// Keeps the layers of ARCHITECTURE.md: a folder includes only from itself and the folders above it,
+// core and io see no torch, headers do not include all of torch, every citation is in
+// docs/papers.bib.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -17,11 +18,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kLayers = {"core",   "io",      "dist", "run",      "data",
-                                          "models", "engine",  "attacks", "mi",    "defenses",
-                                          "eval",   "train",   "report"};
+const std::vector<std::string> kLayers = {"core",   "io",     "dist",    "run", "data",
+                                          "models", "engine", "attacks", "mi",  "defenses",
+                                          "eval",   "train",  "report"};
 
-fs::path source_folder() { return NAMID_SOURCE_DIR; }
+fs::path source_folder() {
+  return NAMID_SOURCE_DIR;
+}
 
 std::string read(const fs::path& path) {
   std::stringstream text;
@@ -107,7 +110,8 @@ TEST(Citations, EveryCitedPaperIsInTheBibliography) {
   for (const auto& path : sources({"namid", "apps"})) {
     const auto text = read(path);
     for (const auto& id : matches(text, arxiv)) {
-      EXPECT_NE(bibliography.find("eprint = {" + id + "}"), std::string::npos) << path << ": " << id;
+      EXPECT_NE(bibliography.find("eprint = {" + id + "}"), std::string::npos)
+          << path << ": " << id;
       ++cited;
     }
     for (const auto& name : matches(text, key)) {
