@@ -57,6 +57,8 @@ class RunCommand {
   virtual json run(const run::RunFolder& folder, bool resume) = 0;
   /// What a person reads on stdout afterwards.
   virtual std::string summary(const json& result, const run::RunFolder& folder) const = 0;
+  /// What --json prints: the result and the run folder unless a command says otherwise.
+  virtual json document(const json& result, const run::RunFolder& folder) const;
   /// Parts of the record known after `prepare`: "data", "model", ...
   virtual json record() const { return json::object(); }
 

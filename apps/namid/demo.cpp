@@ -125,6 +125,25 @@ json DemoCommand::run(const run::RunFolder& folder, bool) {
           {"note", "one seed"}};
 }
 
+json DemoCommand::document(const json& result, const run::RunFolder& folder) const {
+  json document = {{"run", folder.path().string()},
+                   {"report", report::write_report(folder.path()).string()},
+                   {"scores", result.at("scores")},
+                   {"note", result.at("note")}};
+  for (const auto& row : result.at("rows")) {
+    const auto name = row.at("run").get<std::string>();
+    document[name] = {{"natural_accuracy", row.at("natural").at("accuracy")},
+                      {"robust_accuracy",
+                       {{"value", row.at("robust").at("accuracy")},
+                        {"lower", row.at("robust").at("lower")},
+                        {"upper", row.at("robust").at("upper")}}},
+                      {"n", row.at("n")},
+                      {"seconds", row.at("seconds")},
+                      {"run", (folder / name).string()}};
+  }
+  return document;
+}
+
 namespace {
 
 std::string interval(const json& accuracy) {

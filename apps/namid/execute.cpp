@@ -103,6 +103,12 @@ json run_stage(RunCommand& command, const run::RunFolder& folder, bool resume) {
   }
 }
 
+json RunCommand::document(const json& result, const run::RunFolder& folder) const {
+  json document = result;
+  document["run"] = folder.path().string();
+  return document;
+}
+
 int execute(RunCommand& command, const Output& output, const run::RunFolder* existing) {
   command.show_progress = command.show_progress && !output.quiet;
   std::optional<run::RunFolder> folder;
@@ -117,9 +123,7 @@ int execute(RunCommand& command, const Output& output, const run::RunFolder* exi
   try {
     const json result = run_stage(command, *folder, existing != nullptr);
     if (output.as_json) {
-      json document = result;
-      document["run"] = folder->path().string();
-      std::puts(document.dump(2).c_str());
+      std::puts(command.document(result, *folder).dump(2).c_str());
     } else {
       std::fputs(command.summary(result, *folder).c_str(), stdout);
     }

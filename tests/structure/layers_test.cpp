@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -85,6 +86,21 @@ TEST(Layers, CoreAndIoDoNotKnowTorch) {
     if (path.filename().string().rfind("tensor_", 0) == 0) continue;
     EXPECT_TRUE(matches(read(path), torch).empty()) << path;
   }
+}
+
+TEST(Layers, CoreAndIoAreCompiledWithoutTorchOnTheIncludePath) {
+  const auto commands =
+      nlohmann::json::parse(read(fs::path(NAMID_BUILD_DIR) / "compile_commands.json"));
+  int checked = 0;
+  for (const auto& entry : commands) {
+    const auto file = fs::relative(entry.at("file").get<std::string>(), source_folder()).string();
+    const bool torch_free = file.rfind("namid/core/", 0) == 0 || file.rfind("namid/io/", 0) == 0;
+    if (!torch_free || file.rfind("namid/core/tensor_", 0) == 0) continue;
+    EXPECT_EQ(entry.at("command").get<std::string>().find("/torch/include"), std::string::npos)
+        << file;
+    ++checked;
+  }
+  EXPECT_GT(checked, 20);
 }
 
 TEST(Layers, NoHeaderIncludesAllOfTorch) {
