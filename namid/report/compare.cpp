@@ -168,7 +168,8 @@ std::string csv_value(const ordered_json& value) {
 
 std::string csv_table(const std::vector<ResultRow>& rows) {
   std::string out;
-  for (const auto& [key, value] : object_of({}).items()) out += str(out.empty() ? "" : ",", key);
+  const ordered_json names = object_of({});
+  for (const auto& [key, value] : names.items()) out += str(out.empty() ? "" : ",", key);
   out += "\n";
   for (const ResultRow& row : rows) {
     std::string line;
