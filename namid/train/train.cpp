@@ -8,6 +8,7 @@
 #include "namid/models/weights.h"
 #include "namid/train/classifier_training.h"
 #include "namid/train/loop.h"
+#include "namid/train/weights_hash.h"
 
 namespace namid::train {
 namespace {
@@ -43,7 +44,7 @@ nlohmann::json make_result(const ClassifierTraining& work, const LoopResult& loo
           {"validation_last", to_json(validation.last())},
           {"collapses", validation.collapses()},
           {"stopped_early", loop.epochs < options.epochs},
-          {"weights_sha256", models::weights_sha256(model.state_dict())},
+          {"weights_sha256", weights_sha256(model.state_dict())},
           {"warnings", work.warnings()}};
 }
 
