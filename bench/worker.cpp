@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// namid's side of the paired benchmark. Reads one task a line on stdin, "train_step" or "evaluate", does
-// it on the next batch and answers with one JSON line: seconds, forwards, backwards, loss, accuracy.
+// namid's side of the paired benchmark. Reads one task a line on stdin, "train_step" or "evaluate",
+// does it on the next batch and answers with one JSON line: seconds, forwards, backwards, loss,
+// accuracy.
 //   namid_bench_worker WEIGHTS.safetensors CIFAR10_FOLDER BATCH THREADS
 #include <chrono>
 #include <cstdio>
@@ -81,8 +82,9 @@ class Worker {
     attacks::Passes passes;
     const auto begin = Clock::now();
     model_.train(false);
-    const auto result = attacks::pgd(model_, batch.x, batch.y, attack_options(40, attacks::Judge::last),
-                                     {.ids = batch.ids, .passes = &passes});
+    const auto result =
+        attacks::pgd(model_, batch.x, batch.y, attack_options(40, attacks::Judge::last),
+                     {.ids = batch.ids, .passes = &passes});
     const double broken = result.success.to(at::kFloat).mean().item<double>();
     const double seconds = seconds_since(begin);
     return {{"seconds", seconds},

@@ -29,10 +29,11 @@ py::list describe_options(const std::string& name) {
 
 /// The caller's model as a Classifier: each forward takes the GIL, everything else runs without it.
 models::Classifier wrap(py::function model, const at::Tensor& x, std::int64_t num_classes) {
-  const auto shared = std::shared_ptr<py::function>(new py::function(std::move(model)), [](auto* f) {
-    const py::gil_scoped_acquire gil;
-    delete f;
-  });
+  const auto shared =
+      std::shared_ptr<py::function>(new py::function(std::move(model)), [](auto* f) {
+        const py::gil_scoped_acquire gil;
+        delete f;
+      });
   const auto forward = [shared](const at::Tensor& batch) {
     const py::gil_scoped_acquire gil;
     return (*shared)(batch).template cast<at::Tensor>();
@@ -49,7 +50,8 @@ py::dict run_attack(const std::string& name, py::function model, const at::Tenso
   attacks::NamedAttack attack(name);
   OptionSet set;
   attack.add_options(set, "");
-  for (const auto& [key, value] : options) set.set(py::str(key).cast<std::string>(), option_text(value));
+  for (const auto& [key, value] : options)
+    set.set(py::str(key).cast<std::string>(), option_text(value));
   const auto classifier = wrap(std::move(model), x, num_classes);
   attacks::AttackResult result;
   at::Tensor linf, l2;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// One file per command. A command is a name, a sentence, its positional arguments and a function; its
-// options are declared by the structs it adds to its OptionSet.
+// One file per command. A command is a name, a sentence, its positional arguments and a function;
+// its options are declared by the structs it adds to its OptionSet.
 
 #include <ATen/core/Tensor.h>
 
@@ -26,9 +26,9 @@ struct RuntimeOptions {
   std::string device = "auto";
   int threads = 0;
   static constexpr auto fields() {
-    return std::tuple{field("device", &RuntimeOptions::device, "auto, cpu or cuda:N"),
-                      field("threads", &RuntimeOptions::threads,
-                            "CPU threads; 0: one per core", at_least(0))};
+    return std::tuple{
+        field("device", &RuntimeOptions::device, "auto, cpu or cuda:N"),
+        field("threads", &RuntimeOptions::threads, "CPU threads; 0: one per core", at_least(0))};
   }
 };
 NAMID_CHECK_FIELDS(RuntimeOptions);
@@ -57,6 +57,8 @@ class RunCommand {
   virtual json run(const run::RunFolder& folder, bool resume) = 0;
   /// What a person reads on stdout afterwards.
   virtual std::string summary(const json& result, const run::RunFolder& folder) const = 0;
+  /// What --json prints: the result and the run folder unless a command says otherwise.
+  virtual json document(const json& result, const run::RunFolder& folder) const;
   /// Parts of the record known after `prepare`: "data", "model", ...
   virtual json record() const { return json::object(); }
 
@@ -67,20 +69,20 @@ class RunCommand {
   bool prepared_ = false;  ///< `prepare` reads its inputs once
 };
 
-/// Runs `command` in a new folder under output.out, or again in `existing`; keeps the record's status,
-/// exit code and times. Returns the process's exit code; throws what the command throws.
+/// Runs `command` in a new folder under output.out, or again in `existing`; keeps the record's
+/// status, exit code and times. Returns the process's exit code; throws what the command throws.
 int execute(RunCommand& command, const Output& output, const run::RunFolder* existing = nullptr);
 
-/// Runs `command` inside `folder` and returns the result; `execute` without printing. A stage that is
-/// done already is not run again: its recorded result is returned.
+/// Runs `command` inside `folder` and returns the result; `execute` without printing. A stage that
+/// is done already is not run again: its recorded result is returned.
 json run_stage(RunCommand& command, const run::RunFolder& folder, bool resume);
 
 /// Applies device and threads; OptionError for a device this LibTorch does not have.
 void apply_runtime(const RuntimeOptions& runtime);
 at::Device chosen_device(const RuntimeOptions& runtime);
 
-/// Adds a subcommand that parses the options of `Command`, an aggregate of a RunCommand, and executes
-/// it. `positional` adds its positional arguments.
+/// Adds a subcommand that parses the options of `Command`, an aggregate of a RunCommand, and
+/// executes it. `positional` adds its positional arguments.
 template <class Command>
 void add_run_command(CLI::App& app, const std::string& help,
                      const std::function<void(CLI::App&, Command&)>& positional = {});
@@ -96,7 +98,8 @@ void add_resume(CLI::App& app);
 void add_list(CLI::App& app);
 void add_doctor(CLI::App& app);
 
-/// The command line that gives the command's present options: every flag that is not at its default.
+/// The command line that gives the command's present options: every flag that is not at its
+/// default.
 std::vector<std::string> command_line(RunCommand& command);
 
 /// The command object of a recorded run, for `resume`: its name in run.json → a fresh object.

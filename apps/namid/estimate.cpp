@@ -8,7 +8,9 @@
 
 namespace namid::app {
 
-EstimateCommand::EstimateCommand() { attack.judge = attacks::Judge::last; }
+EstimateCommand::EstimateCommand() {
+  attack.judge = attacks::Judge::last;
+}
 
 std::string EstimateCommand::default_name() const {
   return std::string(to_string(estimate.objective));

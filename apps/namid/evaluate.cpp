@@ -9,9 +9,13 @@
 
 namespace namid::app {
 
-EvaluateCommand::EvaluateCommand() { attack.steps = 40; }
+EvaluateCommand::EvaluateCommand() {
+  attack.steps = 40;
+}
 
-std::string EvaluateCommand::default_name() const { return str("pgd-", attack.steps); }
+std::string EvaluateCommand::default_name() const {
+  return str("pgd-", attack.steps);
+}
 
 OptionSet EvaluateCommand::options() {
   OptionSet set;
@@ -33,9 +37,8 @@ void EvaluateCommand::prepare() {
 }
 
 json EvaluateCommand::record() const {
-  json record = {{"data", data_record(test_)},
-                 {"model", model_record(classifier_)},
-                 {"seed", evaluate.seed}};
+  json record = {
+      {"data", data_record(test_)}, {"model", model_record(classifier_)}, {"seed", evaluate.seed}};
   record["model"]["sha256"] = models::weights_sha256(classifier_.state_dict());
   return record;
 }
@@ -54,8 +57,7 @@ std::string accuracy_line(const std::string& name, const json& accuracy) {
 }  // namespace
 
 std::string EvaluateCommand::summary(const json& result, const run::RunFolder& folder) const {
-  std::string text = str("n = ", result.value("n", 0), ", ",
-                         fixed(100 * evaluate.confidence, 0),
+  std::string text = str("n = ", result.value("n", 0), ", ", fixed(100 * evaluate.confidence, 0),
                          " % intervals: sampling error under this attack only\n");
   text += accuracy_line("natural accuracy", result["natural"]);
   for (const auto& attacked : result["attacks"]) {

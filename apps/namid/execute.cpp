@@ -65,7 +65,8 @@ void apply_runtime(const RuntimeOptions& runtime) {
   at::set_num_threads(runtime.threads > 0 ? runtime.threads : std::max(1, cores));
   if (runtime.device == "auto" || runtime.device == "cpu") return;
   const bool cuda = runtime.device.rfind("cuda", 0) == 0;
-  if (!cuda) throw OptionError("device: expected auto, cpu or cuda:N, got '" + runtime.device + "'");
+  if (!cuda)
+    throw OptionError("device: expected auto, cpu or cuda:N, got '" + runtime.device + "'");
   if (!torch::cuda::is_available())
     throw OptionError("device: '" + runtime.device + "' asked for, but this LibTorch sees no GPU");
 }
@@ -78,6 +79,7 @@ at::Device chosen_device(const RuntimeOptions& runtime) {
 
 json run_stage(RunCommand& command, const run::RunFolder& folder, bool resume) {
   const auto lock = folder.lock();
+  set_log_file(folder / "log.txt");
   apply_runtime(command.runtime);
   command.prepare();
   if (!resume) folder.write_config(io::to_toml(command.options()));
@@ -101,6 +103,12 @@ json run_stage(RunCommand& command, const run::RunFolder& folder, bool resume) {
   }
 }
 
+json RunCommand::document(const json& result, const run::RunFolder& folder) const {
+  json document = result;
+  document["run"] = folder.path().string();
+  return document;
+}
+
 int execute(RunCommand& command, const Output& output, const run::RunFolder* existing) {
   command.show_progress = command.show_progress && !output.quiet;
   std::optional<run::RunFolder> folder;
@@ -115,17 +123,15 @@ int execute(RunCommand& command, const Output& output, const run::RunFolder* exi
   try {
     const json result = run_stage(command, *folder, existing != nullptr);
     if (output.as_json) {
-      json document = result;
-      document["run"] = folder->path().string();
-      std::puts(document.dump(2).c_str());
+      std::puts(command.document(result, *folder).dump(2).c_str());
     } else {
       std::fputs(command.summary(result, *folder).c_str(), stdout);
     }
   } catch (const run::Interrupted&) {
-    log_info("interrupted; go on with: namid resume " + folder->path().string());
+    log_info("interrupted; go on with: namid resume ", folder->path().string());
     throw;
   } catch (const std::exception&) {
-    log_info("run folder: " + folder->path().string());
+    log_info("run folder: ", folder->path().string());
     throw;
   }
   return 0;

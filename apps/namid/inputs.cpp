@@ -25,8 +25,7 @@ models::Classifier read_model(const std::string& path) {
 }
 
 mi::EstimatorPair read_estimators(const std::string& path) {
-  return mi::load_estimators(
-      resolve_input(path, "estimators.safetensors", "pair of estimators"));
+  return mi::load_estimators(resolve_input(path, "estimators.safetensors", "pair of estimators"));
 }
 
 nlohmann::json data_record(const data::Dataset& dataset) {

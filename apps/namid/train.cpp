@@ -11,7 +11,9 @@
 
 namespace namid::app {
 
-TrainCommand::TrainCommand() { attack.judge = attacks::Judge::last; }
+TrainCommand::TrainCommand() {
+  attack.judge = attacks::Judge::last;
+}
 
 std::string TrainCommand::default_name() const {
   return str(to_string(train.defense), "-", model.model);
@@ -58,9 +60,10 @@ void TrainCommand::load_estimators() {
   if (train.allow_weak_estimator || !std::filesystem::exists(record)) return;
   const auto result = run::RunFolder::open(train.estimators).read_record().value("result", json{});
   if (result.value("weak", false))
-    throw OptionError(str("[train] estimators: ", train.estimators,
-                          " has a negative mean score on its own training data; train it longer, or "
-                          "accept it with --allow-weak-estimator"));
+    throw OptionError(
+        str("[train] estimators: ", train.estimators,
+            " has a negative mean score on its own training data; train it longer, or "
+            "accept it with --allow-weak-estimator"));
 }
 
 json TrainCommand::record() const {
@@ -73,10 +76,11 @@ json TrainCommand::record() const {
 }
 
 json TrainCommand::run(const run::RunFolder& folder, bool resume) {
-  const auto objective = defenses::make_objective(train.defense, attack, namid, train.batch_size,
-                                                  estimators_);
-  return train::train(classifier_, training_, validation_, data::augments(data, training_), objective,
-                      attack, train, {folder, &run::process_stop_token(), resume, show_progress});
+  const auto objective =
+      defenses::make_objective(train.defense, attack, namid, train.batch_size, estimators_);
+  return train::train(classifier_, training_, validation_, data::augments(data, training_),
+                      objective, attack, train,
+                      {folder, &run::process_stop_token(), resume, show_progress});
 }
 
 std::string TrainCommand::summary(const json& result, const run::RunFolder& folder) const {

@@ -11,10 +11,30 @@ namespace {
 
 const std::vector<Format>& formats() {
   static const std::vector<Format> kFormats{
-      {{"idx", "train-images-idx3-ubyte[.gz], t10k-..., labels-idx1",
-        "grey images in MNIST's format: MNIST, Fashion-MNIST, KMNIST, EMNIST"},
+      {{"npz", "FILE.npz",
+        "uint8 arrays x_train, y_train, x_test, y_test, or images and labels (a test set)"},
+       is_npz,
+       load_npz},
+      {{"idx", "train-images-idx3-ubyte[.gz], train-labels-idx1-ubyte[.gz], t10k-...",
+        "MNIST's format: MNIST, Fashion-MNIST, KMNIST"},
        is_idx,
        load_idx},
+      {{"cifar", "data_batch_1[.bin] ... test_batch[.bin], or train[.bin] and test[.bin]",
+        "CIFAR-10 and CIFAR-100 (fine labels), binary or python version"},
+       is_cifar,
+       load_cifar},
+      {{"npy", "train_images.npy, train_labels.npy, test_images.npy, test_labels.npy",
+        "uint8 images (N, H, W, C), (N, C, H, W) or (N, H, W); integer labels"},
+       is_npy_folder,
+       load_npy_folder},
+      {{"tiny-imagenet", "wnids.txt, train/WNID/images/*.JPEG, val/images, val/val_annotations.txt",
+        "Tiny-ImageNet; classes in the order of their sorted names; val is the test set"},
+       is_tiny_imagenet,
+       load_tiny_imagenet},
+      {{"image-folder", "train/CLASS/*.png|jpg and test/CLASS/*.png|jpg (or val)",
+        "images of one size; classes in the order of their sorted names"},
+       is_image_folder,
+       load_image_folder},
   };
   return kFormats;
 }

@@ -33,5 +33,15 @@ const Format& detect_format(const std::filesystem::path& path);
 Dataset load_embedded(const Request& request);
 Dataset load_idx(const Request& request);
 bool is_idx(const std::filesystem::path& path);
+Dataset load_cifar(const Request& request);
+bool is_cifar(const std::filesystem::path& path);
+Dataset load_npy_folder(const Request& request);
+bool is_npy_folder(const std::filesystem::path& path);
+Dataset load_npz(const Request& request);
+bool is_npz(const std::filesystem::path& path);
+Dataset load_tiny_imagenet(const Request& request);
+bool is_tiny_imagenet(const std::filesystem::path& path);
+Dataset load_image_folder(const Request& request);
+bool is_image_folder(const std::filesystem::path& path);
 
 }  // namespace namid::data

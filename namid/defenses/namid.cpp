@@ -95,10 +95,6 @@ void check_estimators_ready(const mi::EstimatorPair& estimators, const NamidOpti
   check(estimators.adversarial, options.adversarial_term, "adversarial");
 }
 
-at::Tensor share_right(const at::Tensor& logits, const at::Tensor& y) {
-  return logits.detach().argmax(1).eq(y).to(at::kDouble).mean();
-}
-
 }  // namespace
 
 ObjectiveResult namid_loss(const Classifier& model, const Batch& batch, const at::Tensor& x_adv,

@@ -6,13 +6,10 @@
 #include "namid/mi/scalars.h"
 
 namespace namid::defenses {
-namespace {
 
 at::Tensor share_right(const at::Tensor& logits, const at::Tensor& y) {
   return logits.detach().argmax(1).eq(y).to(at::kDouble).mean();
 }
-
-}  // namespace
 
 ObjectiveResult natural(const Classifier& model, const Batch& batch) {
   const at::Tensor logits = model(batch.x);

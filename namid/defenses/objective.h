@@ -28,6 +28,9 @@ struct ObjectiveResult {
 /// context.random is the attack's stream; context.epoch the epoch, from 1.
 using Objective = std::function<ObjectiveResult(const Classifier&, const Batch&, const Context&)>;
 
+/// Share of `logits` (N, C) whose largest entry is y's, as a scalar tensor without gradient.
+at::Tensor share_right(const at::Tensor& logits, const at::Tensor& y);
+
 /// Natural training: mean cross-entropy on x.
 ObjectiveResult natural(const Classifier& model, const Batch& batch);
 

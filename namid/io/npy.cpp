@@ -153,15 +153,19 @@ Bytes rearrange(Bytes data, const NpyDescr& descr, const std::vector<std::int64_
                                            : std::move(data);
 }
 
-NpyArray parse_npy(ByteSpan bytes, const std::string& name, std::uint64_t max_bytes) {
-  const auto header = parse_npy_header(bytes, name, max_bytes);
-  const auto data = bytes.subspan(header.data_offset);
-  if (data.size() != header.data_bytes)
+NpyArray parse_npy(Bytes&& bytes, const std::string& name, std::uint64_t max_bytes) {
+  auto header = parse_npy_header(bytes, name, max_bytes);
+  if (bytes.size() - header.data_offset != header.data_bytes)
     fail_at(name, header.data_offset,
-            str("expected ", header.data_bytes, " bytes of data, got ", data.size()));
-  return {
-      header.descr.type, header.shape,
-      rearrange(Bytes(data.begin(), data.end()), header.descr, header.shape, header.fortran_order)};
+            str("expected ", header.data_bytes, " bytes of data, got ",
+                bytes.size() - header.data_offset));
+  bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(header.data_offset));
+  auto data = rearrange(std::move(bytes), header.descr, header.shape, header.fortran_order);
+  return {header.descr.type, std::move(header.shape), std::move(data)};
+}
+
+NpyArray parse_npy(ByteSpan bytes, const std::string& name, std::uint64_t max_bytes) {
+  return parse_npy(Bytes(bytes.begin(), bytes.end()), name, max_bytes);
 }
 
 Bytes encode_npy(const NpyArray& array) {

@@ -47,6 +47,9 @@ NpyArray npy_array(std::vector<std::int64_t> shape, std::span<const T> values);
 /// `max_bytes`, and for data that is too short or too long.
 NpyArray parse_npy(ByteSpan bytes, const std::string& name, std::uint64_t max_bytes = kMaxBytes);
 
+/// The same for a file that the caller gives up; no second copy of the data is made.
+NpyArray parse_npy(Bytes&& bytes, const std::string& name, std::uint64_t max_bytes = kMaxBytes);
+
 /// The .npy file (version 1.0, little-endian, C order, data aligned to 64 bytes).
 Bytes encode_npy(const NpyArray& array);
 

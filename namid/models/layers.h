@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <ATen/ops/adaptive_avg_pool2d.h>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>
@@ -14,6 +15,11 @@ inline torch::nn::Conv2d conv(std::int64_t in, std::int64_t out, std::int64_t ke
                               std::int64_t stride = 1, std::int64_t padding = 0) {
   return torch::nn::Conv2d(
       torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(padding).bias(false));
+}
+
+/// (N, C, H, W) → (N, C, 1, 1).
+inline at::Tensor global_average(const at::Tensor& x) {
+  return at::adaptive_avg_pool2d(x, {1, 1});
 }
 
 }  // namespace namid::models

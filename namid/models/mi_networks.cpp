@@ -125,7 +125,7 @@ class MapGlobalNet final : public MiNetwork {
 
  private:
   static at::Tensor average(const at::Tensor& x) {
-    return x.size(2) == 1 && x.size(3) == 1 ? x : torch::adaptive_avg_pool2d(x, 1);
+    return x.size(2) == 1 && x.size(3) == 1 ? x : global_average(x);
   }
   const std::int64_t side_;
 };

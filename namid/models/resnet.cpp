@@ -99,7 +99,7 @@ class ResNet final : public Network {
     if (layer == Layer::internal) return h;
     h = stages_[3]->forward(h);
     if (layer == Layer::internal_last) return h;
-    return linear_(torch::adaptive_avg_pool2d(h, 1).flatten(1));
+    return linear_(global_average(h).flatten(1));
   }
   bool has_layer(Layer) const override { return true; }
   std::shared_ptr<Network> build_again() const override {

@@ -47,7 +47,7 @@ class Vgg final : public Network {
 
   at::Tensor forward(const at::Tensor& x, Layer layer) override {
     check_layer(layer);
-    return linear_(torch::adaptive_avg_pool2d(features_->forward(x), 1).flatten(1));
+    return linear_(global_average(features_->forward(x)).flatten(1));
   }
   std::shared_ptr<Network> build_again() const override { return make_vgg(depth_, shape_); }
 

@@ -77,7 +77,7 @@ class WideResNet final : public Network {
     if (layer == Layer::internal) return h;
     h = block3_(h);
     if (layer == Layer::internal_last) return h;
-    return fc_(torch::adaptive_avg_pool2d(torch::relu(bn1_(h)), 1).flatten(1));
+    return fc_(global_average(torch::relu(bn1_(h))).flatten(1));
   }
   bool has_layer(Layer) const override { return true; }
   std::shared_ptr<Network> build_again() const override {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <exception>
 
 namespace namid::run {
@@ -28,7 +29,8 @@ class StopToken {
   }
 
  private:
-  volatile int signal_ = 0;
+  std::atomic<int> signal_ = 0;  // lock-free, so that a signal handler may set it
+  static_assert(std::atomic<int>::is_always_lock_free);
 };
 
 /// The process's token, requested by SIGINT and SIGTERM once `handle_signals` was called. The first

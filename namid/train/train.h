@@ -6,19 +6,10 @@
 #include "namid/data/dataset.h"
 #include "namid/defenses/objective.h"
 #include "namid/models/classifier.h"
-#include "namid/run/run_folder.h"
-#include "namid/run/stop_token.h"
 #include "namid/train/options.h"
+#include "namid/train/surroundings.h"
 
 namespace namid::train {
-
-/// Where a stage of work reports and how it is stopped; shared by training and estimation.
-struct Surroundings {
-  const run::RunFolder& folder;
-  const run::StopToken* stop = nullptr;
-  bool resume = false;        ///< go on from the newest checkpoint of `folder`
-  bool show_progress = true;  ///< on stderr
-};
 
 /// Trains `model` in place with `objective`. Robust accuracy on `validation` (may be empty) by PGD
 /// with `attack`. Writes checkpoints, metrics, model.safetensors (see TrainOptions::select),

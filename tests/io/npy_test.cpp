@@ -20,7 +20,8 @@ using testing::message_of;
 /// A version-1 file with this header text and data, as numpy would pad it.
 Bytes npy_file(const std::string& header, const std::string& data, int version = 1) {
   std::string text = str("\x93NUMPY", static_cast<char>(version), '\0');
-  const auto padded = header + std::string(117 - header.size(), ' ') + "\n";
+  const auto padded =
+      header + std::string(header.size() < 117 ? 117 - header.size() : 0, ' ') + "\n";
   const auto length = padded.size();
   for (int i = 0; i < (version == 1 ? 2 : 4); ++i) text += static_cast<char>(length >> (8 * i));
   text += padded + data;
@@ -113,7 +114,7 @@ TEST(Npy, NormalisesBooleans) {
 TEST(Npy, NeverUnpicklesObjects) {
   const auto message =
       message_of([] { parse_npy(npy_file(header_of("|O", "(3,)"), "abc"), "x.npy"); });
-  EXPECT_NE(message.find("x.npy: offset 20: the array holds Python objects"), std::string::npos)
+  EXPECT_NE(message.find("x.npy: offset 19: the array holds Python objects"), std::string::npos)
       << message;
 }
 

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "namid/core/error.h"
 #include "namid/models/network.h"
 #include "namid/models/registry.h"
@@ -57,6 +60,18 @@ TEST(Create, LeavesTheGlobalGeneratorAsItWas) {
   torch::manual_seed(3);
   const auto copy = model.clone();
   EXPECT_TRUE(at::equal(torch::rand({4}), expected));
+}
+
+TEST(Create, ThreadsDoNotMixTheirDraws) {
+  const auto expected = small(7).state_dict();
+  std::vector<std::thread> threads;
+  std::atomic<int> equal = 0;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      for (int j = 0; j < 5; ++j) equal += equal_states(small(7).state_dict(), expected);
+    });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(equal, 20);
 }
 
 TEST(Create, UnknownNamesGetTheNearestOne) {

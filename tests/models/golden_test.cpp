@@ -81,9 +81,9 @@ TEST_P(ReferenceValues, AgreeWithPlainPyTorchInBothModes) {
   fill_by_formula(*network);
   const auto x = wave(param.input);
   network->eval();
-  expect_values("eval", network->forward(x, Layer::logits)[-1], param.eval, 1e-8);
+  expect_values("eval", network->forward(x, Layer::logits)[-1], param.eval, 1e-9);
   network->train();
-  expect_values("train", network->forward(x, Layer::logits)[-1], param.train, 1e-8);
+  expect_values("train", network->forward(x, Layer::logits)[-1], param.train, 1e-9);
 }
 
 INSTANTIATE_TEST_SUITE_P(

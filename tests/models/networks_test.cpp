@@ -207,7 +207,9 @@ TEST(WideResNet, StartsAsItsPaperSays) {
       EXPECT_NEAR(tensor.std().item<double>() / expected, 1, 0.01);
       EXPECT_NEAR(tensor.mean().item<double>() / expected, 0, 0.01);
     }
-    if (name == "fc.bias") EXPECT_EQ(tensor.abs().sum().item<float>(), 0);
+    if (name == "fc.bias") {
+      EXPECT_EQ(tensor.abs().sum().item<float>(), 0);
+    }
   }
 }
 

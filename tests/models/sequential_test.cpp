@@ -65,8 +65,12 @@ TEST(Sequential, InfersSizesAndNamesParametersAsPyTorch) {
                                              "7.weight", "7.bias", "8.weight", "8.bias"}));
   for (const auto& [name, tensor] : state) {
     // 32 → 16 (conv) → 8 (maxpool) → 4 (avgpool)
-    if (name == "6.weight") EXPECT_EQ(tensor.sizes(), (std::vector<std::int64_t>{7, 4 * 4 * 4}));
-    if (name == "8.weight") EXPECT_EQ(tensor.sizes(), (std::vector<std::int64_t>{10, 7}));
+    if (name == "6.weight") {
+      EXPECT_EQ(tensor.sizes(), (std::vector<std::int64_t>{7, 4 * 4 * 4}));
+    }
+    if (name == "8.weight") {
+      EXPECT_EQ(tensor.sizes(), (std::vector<std::int64_t>{10, 7}));
+    }
   }
 }
 

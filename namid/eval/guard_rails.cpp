@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "namid/eval/guard_rails.h"
+
+#include <unordered_set>
+
+#include "namid/core/error.h"
+#include "namid/core/format.h"
+#include "namid/eval/compute_batch.h"
+
+namespace namid::eval {
+namespace {
+
+constexpr double kNeighbourTolerance = 1e-3;
+constexpr double kProbabilityTolerance = 1e-4;
+
+std::string text(const std::vector<std::int64_t>& shape) {
+  std::string out = "(";
+  for (const auto size : shape) out += str(out.size() > 1 ? ", " : "", size);
+  return out + ")";
+}
+
+void check_ids(const data::Dataset& dataset) {
+  if (static_cast<std::int64_t>(dataset.ids.size()) != dataset.size())
+    throw OptionError(str("[evaluate] data '", dataset.name, "': expected ", dataset.size(),
+                          " sample ids, got ", dataset.ids.size()));
+  std::unordered_set<std::uint64_t> seen;
+  for (const auto id : dataset.ids)
+    if (!seen.insert(id).second)
+      throw OptionError(str("[evaluate] data '", dataset.name, "': sample id ", id,
+                            " stands twice; every sample needs its own"));
+}
+
+bool are_probabilities(const at::Tensor& logits) {
+  const auto off = (logits.sum(1) - 1).abs().max().item<double>();
+  return logits.min().item<double>() >= 0 && off <= kProbabilityTolerance;
+}
+
+}  // namespace
+
+void check_fit(const models::Classifier& model, const data::Dataset& dataset) {
+  if (dataset.size() == 0)
+    throw OptionError(str("[evaluate] data '", dataset.name, "': expected samples, got none"));
+  check_ids(dataset);
+  const auto& info = model.info();
+  if (dataset.shape() != info.input_shape)
+    throw OptionError(str("[evaluate] model '", info.name, "' takes images ",
+                          text(info.input_shape), ", data '", dataset.name, "' has ",
+                          text(dataset.shape())));
+  const auto low = dataset.labels.min().item<std::int64_t>();
+  const auto high = dataset.labels.max().item<std::int64_t>();
+  if (low < 0 || high >= info.num_classes)
+    throw OptionError(str("[evaluate] data '", dataset.name, "' has label ", low < 0 ? low : high,
+                          ", model '", info.name, "' has classes 0 to ", info.num_classes - 1));
+}
+
+void check_outputs(const models::Classifier& model, const data::Dataset& dataset,
+                   std::int64_t compute_batch) {
+  const at::NoGradGuard no_grad;
+  const auto eval_mode = model.frozen_eval();
+  const auto rows = std::min(dataset.size(), compute_batch);
+  std::vector<std::int64_t> together(static_cast<std::size_t>(rows));
+  for (std::int64_t i = 0; i < rows; ++i) together[static_cast<std::size_t>(i)] = i;
+  const auto logits =
+      model(padded_batch(dataset, together, compute_batch, model.device()).x).to(at::kDouble);
+  if (!logits.isfinite().all().item<bool>()) return;  // the natural pass names the sample
+  const auto& name = model.info().name;
+  if (are_probabilities(logits))
+    throw OptionError(str("[evaluate] model '", name,
+                          "': the outputs are probabilities, expected logits; remove the softmax"));
+  const std::vector<std::int64_t> alone = {0};
+  const auto again =
+      model(padded_batch(dataset, alone, compute_batch, model.device()).x).to(at::kDouble);
+  const auto moved = (logits[0] - again[0]).abs().max().item<double>();
+  const auto size = std::max(logits[0].abs().max().item<double>(), 1e-12);
+  if (!(moved <= kNeighbourTolerance * size))
+    throw OptionError(str("[evaluate] model '", name, "': the logits of an image move by ", moved,
+                          " with its neighbours in the batch; export the model in eval mode"));
+}
+
+}  // namespace namid::eval

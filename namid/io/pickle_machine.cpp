@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "namid/io/pickle_machine.h"
+
+#include <bit>
+#include <charconv>
+
+#include "namid/core/format.h"
+
+namespace namid::io {
+namespace {
+
+constexpr std::uint8_t kNewestProtocol = 5;
+
+/// UTF-8 of characters up to U+00FF to one byte each; false if there are others.
+bool to_latin1(std::string_view utf8, std::string& out) {
+  out.reserve(utf8.size());
+  for (std::size_t i = 0; i < utf8.size(); ++i) {
+    const auto c = static_cast<unsigned char>(utf8[i]);
+    if (c < 0x80) {
+      out += utf8[i];
+    } else if ((c == 0xc2 || c == 0xc3) && i + 1 < utf8.size()) {
+      out += static_cast<char>((c & 3) << 6 | (static_cast<unsigned char>(utf8[++i]) & 0x3f));
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+std::pair<std::vector<PickleValue>, PickleId> PickleMachine::run() {
+  for (;;) {
+    const auto opcode = cursor_.little<std::uint8_t>("pickle opcode");
+    if (opcode == '.') break;
+    step(opcode);
+  }
+  const auto result = pop();
+  return {std::move(values_), result};
+}
+
+void PickleMachine::step(std::uint8_t opcode) {
+  if (step_scalar(opcode) || step_container(opcode) || step_memo(opcode) || step_inert(opcode))
+    return;
+  cursor_.fail(str("pickle opcode ", static_cast<int>(opcode), " is not supported"));
+}
+
+bool PickleMachine::step_scalar(std::uint8_t opcode) {
+  switch (opcode) {
+    case 'N':
+      make({});
+      return true;
+    case 0x88:
+      make({PickleKind::boolean, 1});
+      return true;
+    case 0x89:
+      make({PickleKind::boolean, 0});
+      return true;
+    case 'J':
+      make_integer(static_cast<std::int32_t>(cursor_.little<std::uint32_t>("integer")));
+      return true;
+    case 'K':
+      make_integer(cursor_.little<std::uint8_t>("integer"));
+      return true;
+    case 'M':
+      make_integer(cursor_.little<std::uint16_t>("integer"));
+      return true;
+    case 0x8a: {
+      const auto length = cursor_.little<std::uint8_t>("integer");
+      if (length > 8) cursor_.fail("expected an integer of at most 8 bytes");
+      std::uint64_t value = 0;
+      const auto bytes = cursor_.take(length, "integer");
+      for (std::size_t i = 0; i < length; ++i)
+        value |= std::to_integer<std::uint64_t>(bytes[i]) << 8 * i;
+      if (length > 0 && length < 8 && value >> (8 * length - 1))
+        value |= ~std::uint64_t{0} << 8 * length;
+      make_integer(static_cast<std::int64_t>(value));
+      return true;
+    }
+    case 'I': {
+      const auto text = line();
+      std::int64_t value = 0;
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+      if (error != std::errc() || end != text.data() + text.size())
+        cursor_.fail("expected an integer");
+      if (text == "00" || text == "01")
+        make({PickleKind::boolean, value});
+      else
+        make_integer(value);
+      return true;
+    }
+    case 'G':
+      make({PickleKind::number, 0, std::bit_cast<double>(cursor_.big<std::uint64_t>("number"))});
+      return true;
+    case 'U':
+    case 'C':
+      make_text(PickleKind::bytes, cursor_.little<std::uint8_t>("length"));
+      return true;
+    case 'T':
+    case 'B':
+      make_text(PickleKind::bytes, cursor_.little<std::uint32_t>("length"));
+      return true;
+    case 0x8e:
+      make_text(PickleKind::bytes, cursor_.little<std::uint64_t>("length"));
+      return true;
+    case 0x8c:
+      make_text(PickleKind::text, cursor_.little<std::uint8_t>("length"));
+      return true;
+    case 'X':
+      make_text(PickleKind::text, cursor_.little<std::uint32_t>("length"));
+      return true;
+    case 0x8d:
+      make_text(PickleKind::text, cursor_.little<std::uint64_t>("length"));
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool PickleMachine::step_container(std::uint8_t opcode) {
+  switch (opcode) {
+    case '(':
+      if (marks_.size() >= max_objects_) cursor_.fail("too many marks");
+      marks_.push_back(stack_.size());
+      return true;
+    case ']':
+      make({PickleKind::list});
+      return true;
+    case '}':
+      make({PickleKind::dict});
+      return true;
+    case ')':
+      make({PickleKind::tuple});
+      return true;
+    case 0x85:
+    case 0x86:
+    case 0x87:
+      make_tuple(static_cast<std::size_t>(opcode - 0x84));
+      return true;
+    case 't':
+      make({PickleKind::tuple, 0, 0, {}, pop_to_mark()});
+      return true;
+    case 'l':
+      make({PickleKind::list, 0, 0, {}, pop_to_mark()});
+      return true;
+    case 'd': {
+      auto items = pop_to_mark();
+      make({PickleKind::dict});
+      add_items(PickleKind::dict, std::move(items));
+      return true;
+    }
+    case 'a':
+      add_items(PickleKind::list, pop_last(1));
+      return true;
+    case 'e':
+      add_items(PickleKind::list, pop_to_mark());
+      return true;
+    case 's':
+      add_items(PickleKind::dict, pop_last(2));
+      return true;
+    case 'u':
+      add_items(PickleKind::dict, pop_to_mark());
+      return true;
+    case '0':
+      pop();
+      return true;
+    case '1':
+      pop_to_mark();
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool PickleMachine::step_memo(std::uint8_t opcode) {
+  const auto put = [&](std::uint32_t index) {
+    if (stack_.empty()) cursor_.fail("expected a value to remember, the stack is empty");
+    if (memo_.size() >= max_objects_) cursor_.fail("too many objects");
+    memo_[index] = stack_.back();
+  };
+  const auto get = [&](std::uint32_t index) {
+    const auto found = memo_.find(index);
+    if (found == memo_.end()) cursor_.fail(str("value ", index, " was never remembered"));
+    push(found->second);
+  };
+  switch (opcode) {
+    case 'q':
+      put(cursor_.little<std::uint8_t>("memo index"));
+      return true;
+    case 'r':
+      put(cursor_.little<std::uint32_t>("memo index"));
+      return true;
+    case 0x94:
+      put(static_cast<std::uint32_t>(memo_.size()));
+      return true;
+    case 'h':
+      get(cursor_.little<std::uint8_t>("memo index"));
+      return true;
+    case 'j':
+      get(cursor_.little<std::uint32_t>("memo index"));
+      return true;
+    case '2':
+      push(pop());
+      push(stack_.back());
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool PickleMachine::step_inert(std::uint8_t opcode) {
+  switch (opcode) {
+    case 0x80:
+      if (cursor_.little<std::uint8_t>("protocol") > kNewestProtocol)
+        cursor_.fail(str("expected pickle protocol 2 to ", static_cast<int>(kNewestProtocol)));
+      return true;
+    case 0x95:
+      cursor_.take(8, "frame");
+      return true;
+    case 'c': {
+      auto module = line();
+      make({PickleKind::global, 0, 0, str(module, " ", line())});
+      return true;
+    }
+    case 0x93: {
+      const auto names = pop_last(2);
+      make({PickleKind::global, 0, 0, str(values_[names[0]].text, " ", values_[names[1]].text)});
+      return true;
+    }
+    case 'Q':
+      make({PickleKind::persistent, 0, 0, {}, pop_last(1)});
+      return true;
+    case 'R':
+      call(false);
+      return true;
+    case 0x81:
+      call(true);
+      return true;
+    case 'b':
+      build();
+      return true;
+    default:
+      return false;
+  }
+}
+
+void PickleMachine::push(PickleId id) {
+  if (++pushes_ > max_objects_) cursor_.fail(str("expected at most ", max_objects_, " objects"));
+  stack_.push_back(id);
+}
+
+void PickleMachine::make(PickleValue value) {
+  push(static_cast<PickleId>(values_.size()));
+  values_.push_back(std::move(value));
+}
+
+void PickleMachine::make_integer(std::int64_t value) {
+  make({PickleKind::integer, value});
+}
+
+void PickleMachine::make_text(PickleKind kind, std::uint64_t length) {
+  make({kind, 0, 0, std::string(as_text(cursor_.take(length, "text")))});
+}
+
+void PickleMachine::make_tuple(std::size_t count) {
+  make({PickleKind::tuple, 0, 0, {}, pop_last(count)});
+}
+
+PickleId PickleMachine::pop() {
+  return pop_last(1)[0];
+}
+
+std::vector<PickleId> PickleMachine::pop_last(std::size_t count) {
+  const auto floor = marks_.empty() ? 0 : marks_.back();
+  if (stack_.size() < floor + count) cursor_.fail("the pickle takes more than is on the stack");
+  const auto first = stack_.end() - static_cast<std::ptrdiff_t>(count);
+  std::vector<PickleId> items(first, stack_.end());
+  stack_.erase(first, stack_.end());
+  return items;
+}
+
+std::vector<PickleId> PickleMachine::pop_to_mark() {
+  if (marks_.empty()) cursor_.fail("expected a mark on the stack");
+  const auto count = stack_.size() - marks_.back();
+  auto items = pop_last(count);
+  marks_.pop_back();
+  return items;
+}
+
+PickleValue& PickleMachine::top(PickleKind kind, const char* what) {
+  const auto floor = marks_.empty() ? 0 : marks_.back();
+  if (stack_.size() <= floor || values_[stack_.back()].kind != kind)
+    cursor_.fail(str("expected ", what, " to add to"));
+  return values_[stack_.back()];
+}
+
+void PickleMachine::add_items(PickleKind kind, std::vector<PickleId> items) {
+  auto& to = top(kind, kind == PickleKind::list ? "a list" : "a dict").items;
+  if (kind == PickleKind::dict && items.size() % 2 != 0)
+    cursor_.fail("expected a value for each key");
+  to.insert(to.end(), items.begin(), items.end());
+}
+
+std::string PickleMachine::line() {
+  std::string text;
+  for (;;) {
+    const auto c = static_cast<char>(cursor_.little<std::uint8_t>("line"));
+    if (c == '\n') return text;
+    text += c;
+  }
+}
+
+void PickleMachine::call(bool is_new_object) {
+  const auto items = pop_last(2);
+  if (values_[items[1]].kind != PickleKind::tuple) cursor_.fail("expected a tuple of arguments");
+  if (!is_new_object && carry_out(values_[items[0]], items[1])) return;
+  make({PickleKind::call, 0, 0, {}, items});
+}
+
+bool PickleMachine::carry_out(const PickleValue& callable, PickleId arguments) {
+  if (callable.kind != PickleKind::global) return false;
+  const auto& given = values_[arguments].items;
+  if (callable.text == "collections OrderedDict" && given.empty()) {
+    make({PickleKind::dict});
+    return true;
+  }
+  if (callable.text != "_codecs encode" || given.size() != 2) return false;
+  const auto from = given[0];
+  if (values_[from].kind != PickleKind::text || values_[given[1]].text != "latin1")
+    cursor_.fail("expected a text to encode as latin1");
+  if (const auto known = encoded_.find(from); known != encoded_.end()) {
+    push(known->second);
+    return true;
+  }
+  std::string bytes;
+  if (!to_latin1(values_[from].text, bytes)) cursor_.fail("expected a text of latin1 characters");
+  make({PickleKind::bytes, 0, 0, std::move(bytes)});
+  encoded_[from] = stack_.back();
+  return true;
+}
+
+/// The attributes of an OrderedDict, as state dicts have, are dropped.
+void PickleMachine::build() {
+  const auto state = pop();
+  if (stack_.empty()) cursor_.fail("expected an object to give its state to");
+  auto& object = values_[stack_.back()];
+  if (object.kind == PickleKind::dict) return;
+  if (object.kind != PickleKind::call || object.items.size() != 2)
+    cursor_.fail("expected an object to give its state to");
+  object.items.push_back(state);
+}
+
+}  // namespace namid::io

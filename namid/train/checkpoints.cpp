@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "namid/train/checkpoints.h"
+
+#include "namid/core/error.h"
+#include "namid/core/format.h"
+
+namespace namid::train {
+namespace {
+
+constexpr auto kLast = "last";
+constexpr auto kPrevious = "previous";
+
+std::filesystem::path file(const std::filesystem::path& folder, const std::string& name) {
+  return folder / (name + ".safetensors");
+}
+
+}  // namespace
+
+void Checkpoints::save(const run::Checkpoint& checkpoint) const {
+  if (std::filesystem::exists(file(folder_, kLast))) {
+    std::error_code error;
+    std::filesystem::rename(file(folder_, kLast), file(folder_, kPrevious), error);
+    if (error) throw ResourceError(str(folder_.string(), ": cannot rename: ", error.message()));
+  }
+  run::save_checkpoint(folder_, kLast, checkpoint);
+}
+
+std::optional<run::Checkpoint> Checkpoints::load() const {
+  return run::load_newest_checkpoint(folder_, {kLast, kPrevious});
+}
+
+std::string Checkpoints::kept() const {
+  const auto newest = load();
+  if (!newest) return "there is no checkpoint yet";
+  return str("the state after step ", newest->state.at("step").get<std::int64_t>(), " is kept in ",
+             folder_.string());
+}
+
+}  // namespace namid::train
