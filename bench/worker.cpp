@@ -4,6 +4,8 @@
 // does it on the next batch and answers with one JSON line: seconds, forwards, backwards, loss,
 // accuracy.
 //   namid_bench_worker WEIGHTS.safetensors CIFAR10_FOLDER BATCH THREADS
+#include <malloc.h>
+
 #include <chrono>
 #include <cstdio>
 #include <iostream>
@@ -116,6 +118,9 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: %s WEIGHTS CIFAR10_FOLDER BATCH THREADS\n", argv[0]);
     return 2;
   }
+  mallopt(M_MMAP_MAX, 0);  // as the program does
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_TOP_PAD, 1 << 26);
   at::set_num_threads(std::stoi(argv[4]));
   namid::Worker worker(argv[1], argv[2], std::stoll(argv[3]));
   for (std::string task; std::getline(std::cin, task);) {

@@ -15,7 +15,20 @@
 
 #include "namid/core/error.h"
 #include "namid/core/option_set.h"
+#include "namid/models/classifier.h"
 #include "namid/run/run_folder.h"
+
+namespace namid::app {
+/// Memory order of convolutions; results differ by rounding only.
+enum class MemoryFormat { automatic, contiguous, channels_last };
+}  // namespace namid::app
+
+namespace namid {
+template <>
+struct EnumNames<app::MemoryFormat> {
+  static constexpr std::array kNames{"auto", "contiguous", "channels-last"};
+};
+}  // namespace namid
 
 namespace namid::app {
 
@@ -25,10 +38,14 @@ using nlohmann::json;
 struct RuntimeOptions {
   std::string device = "auto";
   int threads = 0;
+  MemoryFormat memory_format = MemoryFormat::automatic;
   static constexpr auto fields() {
+    using T = RuntimeOptions;
     return std::tuple{
-        field("device", &RuntimeOptions::device, "auto, cpu or cuda:N"),
-        field("threads", &RuntimeOptions::threads, "CPU threads; 0: one per core", at_least(0))};
+        field("device", &T::device, "auto, cpu or cuda:N"),
+        field("threads", &T::threads, "CPU threads; 0: one per core", at_least(0)),
+        field("memory_format", &T::memory_format,
+              "order of images and convolution weights in memory; auto: channels-last")};
   }
 };
 NAMID_CHECK_FIELDS(RuntimeOptions);
@@ -80,6 +97,8 @@ json run_stage(RunCommand& command, const run::RunFolder& folder, bool resume);
 /// Applies device and threads; OptionError for a device this LibTorch does not have.
 void apply_runtime(const RuntimeOptions& runtime);
 at::Device chosen_device(const RuntimeOptions& runtime);
+/// Moves a built-in model to the chosen device and memory format.
+void place(const models::Classifier& model, const RuntimeOptions& runtime);
 
 /// Adds a subcommand that parses the options of `Command`, an aggregate of a RunCommand, and
 /// executes it. `positional` adds its positional arguments.

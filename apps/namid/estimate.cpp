@@ -31,7 +31,7 @@ void EstimateCommand::prepare() {
   if (inputs.target.empty())
     throw OptionError("[estimate] expected the model to score: namid estimate MODEL");
   target_ = read_model(inputs.target);
-  target_.to(chosen_device(runtime));
+  place(target_, runtime);
   const auto all = data::load_dataset(data, data::Part::train);
   // The same split as the target's, if seed and size are the same.
   training_ = data::split_validation(all, data.validation, estimate.seed).first;

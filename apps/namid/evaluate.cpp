@@ -32,7 +32,7 @@ void EvaluateCommand::prepare() {
   if (attack.targeted)
     throw OptionError("[evaluate] targeted: an evaluation needs untargeted attacks");
   classifier_ = read_model(inputs.model);
-  classifier_.to(chosen_device(runtime));
+  place(classifier_, runtime);
   test_ = data::load_dataset(data, data::Part::test);
 }
 

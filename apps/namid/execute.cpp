@@ -43,6 +43,11 @@ void record_end(const run::RunFolder& folder, const char* status, int code, doub
 
 }  // namespace
 
+void place(const models::Classifier& model, const RuntimeOptions& runtime) {
+  model.to(chosen_device(runtime));
+  model.use_channels_last(runtime.memory_format != MemoryFormat::contiguous);
+}
+
 std::vector<std::string> command_line(RunCommand& command) {
   const auto fresh = make_command(command.command());
   const auto defaults = fresh->options();

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <malloc.h>
+
 #include <cstdio>
 #include <exception>
 
@@ -10,6 +12,16 @@
 
 namespace namid::app {
 namespace {
+
+/// Large tensors come and go in every step. Kept in the heap instead of being mapped afresh, their
+/// pages are not faulted in again each time.
+void keep_freed_memory() {
+#ifdef M_MMAP_MAX
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_TOP_PAD, 1 << 26);
+#endif
+}
 
 int run_program(int argc, char** argv) {
   CLI::App app{"Adversarial training, and how robust a classifier really is.", "namid"};
@@ -51,6 +63,7 @@ int run_program(int argc, char** argv) {
 int main(int argc, char** argv) {
   using namespace namid;
   try {
+    app::keep_freed_memory();
     run::handle_signals();
     return app::run_program(argc, argv);
   } catch (const app::Exit& exit) {

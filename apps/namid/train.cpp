@@ -41,7 +41,7 @@ void TrainCommand::prepare() {
   } else {
     classifier_ = read_model(train.init);
   }
-  classifier_.to(chosen_device(runtime));
+  place(classifier_, runtime);
   load_estimators();
 }
 
