@@ -8,7 +8,6 @@
 #include "namid/models/weights.h"
 #include "namid/train/classifier_training.h"
 #include "namid/train/loop.h"
-#include "namid/train/weights_hash.h"
 
 namespace namid::train {
 namespace {
@@ -37,14 +36,15 @@ nlohmann::json make_result(const ClassifierTraining& work, const LoopResult& loo
   return {{"epochs", loop.epochs},
           {"steps", loop.steps},
           {"seconds", loop.seconds},
-          {"best_epoch", validation.best() ? nlohmann::json(validation.best()->epoch) : nullptr},
+          {"best_epoch",
+           validation.best() ? nlohmann::json(validation.best()->epoch) : nlohmann::json()},
           {"selected_epoch", use_best ? validation.best()->epoch : loop.epochs},
           {"validation", to_json(use_best ? validation.best() : validation.last())},
           {"validation_best", to_json(validation.best())},
           {"validation_last", to_json(validation.last())},
           {"collapses", validation.collapses()},
           {"stopped_early", loop.epochs < options.epochs},
-          {"weights_sha256", weights_sha256(model.state_dict())},
+          {"weights_sha256", models::weights_sha256(model.state_dict())},
           {"warnings", work.warnings()}};
 }
 

@@ -12,6 +12,7 @@ namespace {
 using testing::message_of;
 using testing::separable;
 using testing::small_attack;
+using testing::weights_sha256;
 
 /// A target with honest mistakes under attack, so that Eq. 6 selects some samples.
 struct Estimate : ::testing::Test {
@@ -47,12 +48,15 @@ struct Estimate : ::testing::Test {
 TEST_F(Estimate, RaisesTheScoresAndRecordsWhatTheyAreFor) {
   options.epochs = 12;
   options.milestones = {};
+  options.lr = 1e-2;
   const auto before = weights_sha256(target.state_dict());
   const auto result = run();
   EXPECT_EQ(result.at("steps"), 12 * 4) << "the last, smaller batch is dropped";
   const auto rows = run::read_metrics(folder.path());
   EXPECT_GT(rows.back().metrics.at("natural_score"), rows[0].metrics.at("natural_score") + 0.1);
   EXPECT_GT(result.at("scores").at("natural_on_natural"), 0);
+  EXPECT_EQ(result.at("scores").count("selected"), 0U) << "a count is no score";
+  EXPECT_EQ(result.at("scored_images"), 64);
   EXPECT_EQ(weights_sha256(target.state_dict()), before) << "the target is frozen";
   EXPECT_TRUE(target.is_training()) << "and gets its mode back";
   const auto info = mi::load_estimators(folder / "estimators.safetensors").info;
@@ -65,7 +69,6 @@ TEST_F(Estimate, RaisesTheScoresAndRecordsWhatTheyAreFor) {
   EXPECT_DOUBLE_EQ(info.budget.epsilon, 0.3);
 }
 
-/// Asks for a stop when the loop asks for the k-th time (once per step).
 TEST_F(Estimate, AResumedRunEndsWithBitIdenticalNets) {
   run();
   const auto expected = hash();

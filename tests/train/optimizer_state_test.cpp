@@ -25,11 +25,12 @@ void step(torch::optim::Optimizer& optimizer, at::Tensor weight, double gradient
 }
 
 torch::optim::SGD sgd(const at::Tensor& weight) {
-  return {{weight}, torch::optim::SGDOptions(0.1).momentum(0.9).weight_decay(0.02)};
+  return torch::optim::SGD(std::vector{weight},
+                           torch::optim::SGDOptions(0.1).momentum(0.9).weight_decay(0.02));
 }
 
 torch::optim::Adam adam(const at::Tensor& weight) {
-  return {{weight}, torch::optim::AdamOptions(0.1)};
+  return torch::optim::Adam(std::vector{weight}, torch::optim::AdamOptions(0.1));
 }
 
 TEST(Optimizers, SgdIsMomentumOverDecayedGradients) {
@@ -116,7 +117,7 @@ TEST(OptimizerState, RefusesWhatDoesNotFit) {
 
 TEST(OptimizerState, LearningRateIsSetForTheNextStep) {
   auto weight = one_weight();
-  torch::optim::SGD plain({weight}, torch::optim::SGDOptions(1));
+  torch::optim::SGD plain(std::vector{weight}, torch::optim::SGDOptions(1));
   set_learning_rate(plain, 0.25);
   step(plain, weight, 4);
   EXPECT_EQ(weight.item<double>(), 1);

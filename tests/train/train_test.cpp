@@ -20,6 +20,7 @@ using testing::message_of;
 using testing::separable;
 using testing::small_attack;
 using testing::small_model;
+using testing::weights_sha256;
 
 struct Train : ::testing::Test {
   testing::Workbench bench;
@@ -142,7 +143,6 @@ TEST_F(Train, ACollapseStopsTheRunAndSaysHowToGoOn) {
 
 TEST_F(Train, ACollapseOnlyWarnsWhereItMay) {
   bench.options.stop_on_collapse = false;
-  bench.options.lr = 1e-9;
   const auto result = bench.run(acting_at(12, collapse));
   EXPECT_EQ(result.at("collapses"), 2) << "after epochs 2 and 3";
   EXPECT_EQ(result.at("warnings").size(), 2U);

@@ -10,12 +10,14 @@
 #include "namid/core/error.h"
 #include "namid/defenses/objective.h"
 #include "namid/models/registry.h"
+#include "namid/models/weights.h"
 #include "namid/run/run_folder.h"
 #include "namid/train/train.h"
-#include "namid/train/weights_hash.h"
 #include "support/temp_folder.h"
 
 namespace namid::train::testing {
+
+using models::weights_sha256;
 
 constexpr std::int64_t kSide = 8;
 constexpr std::int64_t kClasses = 3;
