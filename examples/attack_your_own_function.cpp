@@ -3,7 +3,7 @@
 // Attacks a function that is no built-in network: a linear classifier of 4 numbers. For L-inf the
 // best perturbation is epsilon times the sign of the weight difference, so the answer can be
 // checked.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdio>
 

@@ -2,7 +2,7 @@
 //
 // One epoch of standard adversarial training on the data set inside the library, then its
 // accuracies.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdio>
 #include <filesystem>

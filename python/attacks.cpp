@@ -58,9 +58,8 @@ py::dict run_attack(const std::string& name, py::function model, const at::Tenso
   {
     const py::gil_scoped_release no_gil;
     result = attack(classifier, x, y, {.random = Random(seed, "python/" + name)});
-    const auto delta = result.x_adv - x;
-    linf = attacks::sample_norms(delta, attacks::Norm::linf);
-    l2 = attacks::sample_norms(delta, attacks::Norm::l2);
+    linf = attacks::perturbation_norms(result.x_adv, x, attacks::Norm::linf);
+    l2 = attacks::perturbation_norms(result.x_adv, x, attacks::Norm::l2);
   }
   py::dict norms;
   norms["linf"] = linf;

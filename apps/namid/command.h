@@ -76,6 +76,8 @@ class RunCommand {
   virtual std::string summary(const json& result, const run::RunFolder& folder) const = 0;
   /// What --json prints: the result and the run folder unless a command says otherwise.
   virtual json document(const json& result, const run::RunFolder& folder) const;
+  /// The exit code of a run that came to its end with this result.
+  virtual int exit_status(const json&) const { return 0; }
   /// Parts of the record known after `prepare`: "data", "model", ...
   virtual json record() const { return json::object(); }
 
@@ -103,8 +105,7 @@ void place(const models::Classifier& model, const RuntimeOptions& runtime);
 /// Adds a subcommand that parses the options of `Command`, an aggregate of a RunCommand, and
 /// executes it. `positional` adds its positional arguments.
 template <class Command>
-void add_run_command(CLI::App& app, const std::string& help,
-                     const std::function<void(CLI::App&, Command&)>& positional = {});
+void add_run_command(CLI::App& app, const std::string& help, const std::string& positional = "");
 
 // One function per file: adds the command to the program.
 void add_demo(CLI::App& app);

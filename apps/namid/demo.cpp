@@ -80,7 +80,8 @@ json DemoCommand::stage(RunCommand& command, const run::RunFolder& parent,
   const auto folder = run::RunFolder::open(path);
   const auto record = folder.read_record();
   if (record.value("status", "") == "done") return record.at("result");
-  return run_stage(command, folder, true);
+  // A stage killed before its options were written starts anew.
+  return run_stage(command, folder, std::filesystem::exists(path / "config.toml"));
 }
 
 json DemoCommand::row(const run::RunFolder& folder, const std::string& name,

@@ -26,6 +26,7 @@ void EstimateCommand::prepare() {
   if (std::exchange(prepared_, true)) return;
   validate(estimate, "estimate");
   attacks::validate_budget(attack.budget, "attack");
+  refuse_targeted(attack);
   if (estimate.profile == train::Profile::reference)
     throw OptionError("[estimate] profile: 'reference' is not available yet; use 'paper'");
   if (inputs.target.empty())
@@ -62,10 +63,8 @@ std::string EstimateCommand::summary(const json& result, const run::RunFolder& f
 }
 
 void add_estimate(CLI::App& app) {
-  add_run_command<EstimateCommand>(
-      app, "train estimators on a frozen target (Eq. 4, Eq. 5)", [](CLI::App& sub, auto& command) {
-        sub.add_option("MODEL", command.inputs.target, "model run or file (also --target)");
-      });
+  add_run_command<EstimateCommand>(app, "train estimators on a frozen target (Eq. 4, Eq. 5)",
+                                   "target");
 }
 
 }  // namespace namid::app

@@ -27,18 +27,20 @@ void EvaluateCommand::prepare() {
   if (std::exchange(prepared_, true)) return;
   validate(evaluate, "evaluate");
   attacks::validate_budget(attack.budget, "attack");
+  refuse_targeted(attack);
   if (inputs.model.empty())
     throw OptionError("[evaluate] expected the model to attack: namid evaluate MODEL");
-  if (attack.targeted)
-    throw OptionError("[evaluate] targeted: an evaluation needs untargeted attacks");
   classifier_ = read_model(inputs.model);
   place(classifier_, runtime);
   test_ = data::load_dataset(data, data::Part::test);
 }
 
 json EvaluateCommand::record() const {
-  json record = {
-      {"data", data_record(test_)}, {"model", model_record(classifier_)}, {"seed", evaluate.seed}};
+  json record = {{"data", data_record(test_)},
+                 {"model", model_record(classifier_)},
+                 {"seed", evaluate.seed},
+                 {"target", inputs.model},
+                 {"defense", defense_of(inputs.model)}};
   record["model"]["sha256"] = models::weights_sha256(classifier_.state_dict());
   return record;
 }
@@ -70,11 +72,14 @@ std::string EvaluateCommand::summary(const json& result, const run::RunFolder& f
   return text + str("run folder ", folder.path().string(), "\n");
 }
 
+int EvaluateCommand::exit_status(const json& result) const {
+  for (const auto& attacked : result["attacks"])
+    if (attacked.contains("error")) return static_cast<int>(ExitCode::numeric);
+  return 0;
+}
+
 void add_evaluate(CLI::App& app) {
-  add_run_command<EvaluateCommand>(
-      app, "attack a model and measure its accuracy", [](CLI::App& sub, auto& command) {
-        sub.add_option("MODEL", command.inputs.model, "model run or file (also --model)");
-      });
+  add_run_command<EvaluateCommand>(app, "attack a model and measure its accuracy", "model");
 }
 
 }  // namespace namid::app

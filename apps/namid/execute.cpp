@@ -72,13 +72,12 @@ void apply_runtime(const RuntimeOptions& runtime) {
   const bool cuda = runtime.device.rfind("cuda", 0) == 0;
   if (!cuda)
     throw OptionError("device: expected auto, cpu or cuda:N, got '" + runtime.device + "'");
-  if (!torch::cuda::is_available())
+  if (!at::hasCUDA())
     throw OptionError("device: '" + runtime.device + "' asked for, but this LibTorch sees no GPU");
 }
 
 at::Device chosen_device(const RuntimeOptions& runtime) {
-  if (runtime.device == "auto")
-    return torch::cuda::is_available() ? at::Device("cuda:0") : at::Device("cpu");
+  if (runtime.device == "auto") return at::hasCUDA() ? at::Device("cuda:0") : at::Device("cpu");
   return at::Device(runtime.device);
 }
 
@@ -88,7 +87,8 @@ json run_stage(RunCommand& command, const run::RunFolder& folder, bool resume) {
   apply_runtime(command.runtime);
   command.prepare();
   if (!resume) folder.write_config(io::to_toml(command.options()));
-  folder.update_record(resume ? json{{"status", "running"}} : started_record(command));
+  folder.update_record(resume ? json{{"status", "running"}, {"error", nullptr}}
+                              : started_record(command));
   const auto begin = std::chrono::steady_clock::now();
   const auto seconds = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -96,7 +96,7 @@ json run_stage(RunCommand& command, const run::RunFolder& folder, bool resume) {
   try {
     json result = command.run(folder, resume);
     folder.update_record({{"result", result}});
-    record_end(folder, "done", 0, seconds());
+    record_end(folder, "done", command.exit_status(result), seconds());
     return result;
   } catch (const run::Interrupted& stop) {
     record_end(folder, "interrupted", 128 + stop.signal(), seconds());
@@ -132,6 +132,7 @@ int execute(RunCommand& command, const Output& output, const run::RunFolder* exi
     } else {
       std::fputs(command.summary(result, *folder).c_str(), stdout);
     }
+    return command.exit_status(result);
   } catch (const run::Interrupted&) {
     log_info("interrupted; go on with: namid resume ", folder->path().string());
     throw;
@@ -139,7 +140,6 @@ int execute(RunCommand& command, const Output& output, const run::RunFolder* exi
     log_info("run folder: ", folder->path().string());
     throw;
   }
-  return 0;
 }
 
 }  // namespace namid::app

@@ -30,6 +30,7 @@ void TrainCommand::prepare() {
   if (std::exchange(prepared_, true)) return;
   validate(train, "train");
   attacks::validate_budget(attack.budget, "attack");
+  refuse_targeted(attack);
   if (train.profile == train::Profile::reference)
     throw OptionError("[train] profile: 'reference' is not available yet; use 'paper'");
   if (train.select == train::Select::validation && data.validation == 0)
@@ -40,6 +41,7 @@ void TrainCommand::prepare() {
     classifier_ = models::create(model, training_.shape(), training_.num_classes, train.seed);
   } else {
     classifier_ = read_model(train.init);
+    model.model = classifier_.info().name;  // what is recorded is what is trained
   }
   place(classifier_, runtime);
   load_estimators();
@@ -54,6 +56,8 @@ void TrainCommand::load_estimators() {
   if (train.estimators.empty())
     throw OptionError("[train] the namid defence needs --estimators RUN (made by namid estimate)");
   estimators_ = read_estimators(train.estimators);
+  for (const auto* estimator : {&estimators_->natural, &estimators_->adversarial})
+    estimator->to(classifier_.device());
   mi::check_estimators(estimators_->info, classifier_.info(), attack.budget,
                        train.allow_norm_mismatch);
   const auto record = std::filesystem::path(train.estimators) / "run.json";

@@ -59,7 +59,7 @@ struct MiToy {
         estimators(small_estimators(128, type)) {
     for (int step = 0; step < 6; ++step) {
       const auto point = x_adv.detach().clone().requires_grad_();
-      const auto loss = torch::nn::functional::cross_entropy(model(point), y);
+      const auto loss = at::cross_entropy_loss(model(point), y);
       const auto moved = point.detach() + 0.004 * torch::autograd::grad({loss}, {point})[0].sign();
       x_adv = at::minimum(at::maximum(moved, x - 8.0 / 255), x + 8.0 / 255).clamp(0, 1);
     }
