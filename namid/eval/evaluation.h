@@ -20,7 +20,8 @@ struct Evaluation {
   std::filesystem::path folder;  ///< gets ledger.sqlite and gallery.safetensors
   bool resume = false;           ///< go on with the ledger that is there
   const run::StopToken* stop = nullptr;
-  /// Called after each batch with "natural" or an attack's name, and samples done of all.
+  /// Called before a stage ("natural" or an attack's name) and after each batch: samples done of
+  /// all.
   std::function<void(const std::string& stage, std::int64_t done, std::int64_t total)> progress =
       {};
 };

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "namid/eval/verifier.h"
+
+#include <cmath>
+#include <limits>
+
+#include "eval/toy.h"
+#include "namid/core/error.h"
+
+namespace namid::eval {
+namespace {
+
+using attacks::Budget;
+using attacks::Norm;
+
+constexpr double kEpsilon = 0.125;
+
+struct Toy {
+  models::Classifier model = toy_model();
+  data::Dataset dataset = toy_data(8);
+  at::Tensor x = dataset.images.to(at::kFloat) / 255;
+  at::Tensor y = dataset.labels;
+  std::vector<Verdict> check(const at::Tensor& x_adv, Norm norm = Norm::linf,
+                             double epsilon = kEpsilon) const {
+    return verify(model, x, x_adv, y, {norm, epsilon});
+  }
+  at::Tensor moved(double first_pixel) const {
+    auto out = x.clone();
+    out.select(1, 0).select(1, 0).select(1, 0).add_(first_pixel);
+    return out;
+  }
+};
+
+TEST(Verifier, MeasuresNormsInFloat64) {
+  const Toy toy;
+  const auto verdicts = toy.check(toy.x + 0.0625);
+  for (const auto& verdict : verdicts) {
+    EXPECT_NEAR(verdict.linf, 0.0625, 1e-7);
+    EXPECT_NEAR(verdict.l2, 0.0625 * std::sqrt(6.0), 1e-7);
+    EXPECT_TRUE(verdict.in_ball && verdict.in_box && verdict.finite);
+  }
+  const auto wide = at::zeros({1, 1, 512, 512});
+  const models::Classifier any([](const at::Tensor& v) { return v.flatten(1).narrow(1, 0, 2); },
+                               {.name = "wide", .num_classes = 2, .input_shape = {1, 512, 512}});
+  const auto tiny = verify(any, wide, wide + 1e-3, at::zeros({1}, at::kLong), {Norm::l2, 1});
+  EXPECT_NEAR(tiny[0].l2, 512 * double{1e-3f}, 1e-10);
+}
+
+TEST(Verifier, AllowsTheBallsEdgeAndNothingBeyond) {
+  const Toy toy;
+  EXPECT_TRUE(toy.check(toy.moved(kEpsilon))[0].in_ball);
+  EXPECT_FALSE(toy.check(toy.moved(kEpsilon + 1e-3))[0].in_ball);
+  EXPECT_FALSE(toy.check(toy.moved(kEpsilon + 4e-6))[0].in_ball);
+  EXPECT_TRUE(toy.check(toy.moved(kEpsilon), Norm::l2)[0].in_ball);
+  EXPECT_FALSE(toy.check(toy.moved(kEpsilon + 1e-3), Norm::l2)[0].in_ball);
+  EXPECT_TRUE(toy.check(toy.x, Norm::l2, 0)[0].in_ball);
+  EXPECT_FALSE(toy.check(toy.moved(1e-6), Norm::l2, 0)[0].in_ball);
+}
+
+TEST(Verifier, KnowsNoToleranceForTheBox) {
+  const Toy toy;
+  auto x_adv = toy.x.clone();
+  x_adv[0].fill_(1.0f);
+  x_adv[1].fill_(std::nextafter(1.0f, 2.0f));
+  x_adv[2].fill_(-1e-7f);
+  x_adv[3].fill_(0.0f);
+  const auto verdicts = toy.check(x_adv, Norm::linf, 1);
+  EXPECT_TRUE(verdicts[0].in_box);
+  EXPECT_FALSE(verdicts[1].in_box);
+  EXPECT_FALSE(verdicts[2].in_box);
+  EXPECT_TRUE(verdicts[3].in_box);
+  EXPECT_FALSE(verdicts[1].broken() || verdicts[2].broken());
+}
+
+TEST(Verifier, CatchesNaNInOneImageAlone) {
+  const Toy toy;
+  auto x_adv = toy.x.clone();
+  x_adv[2][0][1][1] = std::numeric_limits<float>::quiet_NaN();
+  const auto verdicts = toy.check(x_adv);
+  for (std::size_t i = 0; i < verdicts.size(); ++i) EXPECT_EQ(verdicts[i].finite, i != 2);
+  EXPECT_FALSE(verdicts[2].in_box);
+  EXPECT_FALSE(verdicts[2].broken());
+}
+
+TEST(Verifier, JudgesSuccessByItsOwnForward) {
+  const Toy toy;
+  const auto clean = toy.check(toy.x);
+  const auto z = toy.model(toy.x);
+  for (std::size_t i = 0; i < clean.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    const auto label = toy.y[row].item<std::int64_t>();
+    const double margin = z[row][label].item<double>() - z[row][1 - label].item<double>();
+    EXPECT_FLOAT_EQ(clean[i].reading.margin, margin);
+    EXPECT_EQ(clean[i].misclassified, margin < 0);
+    EXPECT_EQ(clean[i].broken(), margin < 0);
+  }
+}
+
+TEST(Verifier, ReadsTheFirstOfEqualLogits) {
+  const auto logits = at::tensor({1.f, 3.f, 3.f, 2.f, 0.f, 1.f}, at::kFloat).view({2, 3});
+  const auto readings = read_logits(logits, at::tensor({2, 0}, at::kLong));
+  EXPECT_EQ(readings[0].prediction, 1);
+  EXPECT_EQ(readings[0].margin, 0);
+  EXPECT_EQ(readings[1].prediction, 0);
+  EXPECT_EQ(readings[1].margin, 1);
+}
+
+TEST(Verifier, LeavesTheModelsModeAsItWas) {
+  const Toy toy;
+  toy.model.train();
+  toy.check(toy.x);
+  EXPECT_TRUE(toy.model.is_training());
+}
+
+TEST(Verifier, RefusesAnotherShapeOrType) {
+  const Toy toy;
+  EXPECT_THROW(toy.check(toy.x.narrow(0, 0, 3)), DataError);
+  EXPECT_THROW(toy.check(toy.x.to(at::kDouble)), DataError);
+  EXPECT_THROW(toy.check({}), DataError);
+}
+
+}  // namespace
+}  // namespace namid::eval
