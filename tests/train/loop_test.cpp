@@ -119,12 +119,12 @@ TEST_F(Loop, AnInterruptedAndResumedRunSeesTheSameSteps) {
   const auto expected = rows();
   for (std::int64_t k = 1; k < 15; ++k) {
     folder = run::RunFolder::create(temp.path(), "train", "loop");
-    stop = {};
+    stop.request(0);
     Recorder first, second;
     first.stop_at = k;
     EXPECT_THROW(run(first), run::Interrupted) << k;
     EXPECT_EQ(first.batches.size(), static_cast<std::size_t>(k)) << "the step was finished";
-    stop = {};
+    stop.request(0);
     const auto result = run(second, true);
     EXPECT_EQ(result.steps, 15);
     EXPECT_EQ(second.sum.item<double>(), whole.sum.item<double>()) << k;
@@ -168,7 +168,7 @@ TEST_F(Loop, ADamagedNewestCheckpointFallsBackToThePrevious) {
   EXPECT_THROW(run(first), run::Interrupted);
   std::ofstream(folder / "checkpoints/last.safetensors", std::ios::trunc) << "damaged";
   EXPECT_NE(Checkpoints(folder.path()).kept().find("after step 8"), std::string::npos);
-  stop = {};
+  stop.request(0);
   run(second, true);
   EXPECT_EQ(second.batches.size(), 7U);
   EXPECT_EQ(second.sum.item<double>(), whole.sum.item<double>());

@@ -35,7 +35,7 @@ std::string weights_after_interruption(int k) {
   use_everything(bench);
   const auto stop = [&](const auto&) { bench.stop.request(SIGINT); };
   EXPECT_THROW(bench.run(acting_at(k, stop)), run::Interrupted);
-  bench.stop = {};
+  bench.stop.request(0);
   bench.model = small_model("small_cnn", 77);
   const auto result = bench.run(adversarial(), true);
   EXPECT_EQ(result.at("steps"), 3 * kStepsPerEpoch);
@@ -72,7 +72,7 @@ TEST(Resume, KeepsTheBestOfEarlierEpochs) {
   const auto expected = whole.run();
   const auto stop = [&](const auto&) { bench.stop.request(SIGTERM); };
   EXPECT_THROW(bench.run(acting_at(14, stop)), run::Interrupted);
-  bench.stop = {};
+  bench.stop.request(0);
   const auto result = bench.run(adversarial(), true);
   for (const char* key : {"best_epoch", "validation", "weights_sha256"})
     EXPECT_EQ(result.at(key), expected.at(key)) << key;
