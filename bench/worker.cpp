@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// namid's side of the paired benchmark. Reads one task a line on stdin, "train_step" or "evaluate", does
-// it on the next batch and answers with one JSON line: seconds, forwards, backwards, loss, accuracy.
+// namid's side of the paired benchmark. Reads one task a line on stdin, "train_step" or "evaluate",
+// does it on the next batch and answers with one JSON line: seconds, forwards, backwards, loss,
+// accuracy.
 //   namid_bench_worker WEIGHTS.safetensors CIFAR10_FOLDER BATCH THREADS
+#include <malloc.h>
+
 #include <chrono>
 #include <cstdio>
 #include <iostream>
@@ -81,8 +84,9 @@ class Worker {
     attacks::Passes passes;
     const auto begin = Clock::now();
     model_.train(false);
-    const auto result = attacks::pgd(model_, batch.x, batch.y, attack_options(40, attacks::Judge::last),
-                                     {.ids = batch.ids, .passes = &passes});
+    const auto result =
+        attacks::pgd(model_, batch.x, batch.y, attack_options(40, attacks::Judge::last),
+                     {.ids = batch.ids, .passes = &passes});
     const double broken = result.success.to(at::kFloat).mean().item<double>();
     const double seconds = seconds_since(begin);
     return {{"seconds", seconds},
@@ -114,6 +118,9 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: %s WEIGHTS CIFAR10_FOLDER BATCH THREADS\n", argv[0]);
     return 2;
   }
+  mallopt(M_MMAP_MAX, 0);  // as the program does
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_TOP_PAD, 1 << 26);
   at::set_num_threads(std::stoi(argv[4]));
   namid::Worker worker(argv[1], argv[2], std::stoll(argv[3]));
   for (std::string task; std::getline(std::cin, task);) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Attacks a function that is no built-in network: a linear classifier of 4 numbers. For L-inf the
-// best perturbation is epsilon times the sign of the weight difference, so the answer can be checked.
-#include <torch/torch.h>
+// best perturbation is epsilon times the sign of the weight difference, so the answer can be
+// checked.
+#include <torch/types.h>
 
 #include <cstdio>
 

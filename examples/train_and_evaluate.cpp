@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One epoch of standard adversarial training on the data set inside the library, then its accuracies.
-#include <torch/torch.h>
+// One epoch of standard adversarial training on the data set inside the library, then its
+// accuracies.
+#include <torch/types.h>
 
 #include <cstdio>
 #include <filesystem>

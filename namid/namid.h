@@ -2,13 +2,13 @@
 #pragma once
 
 /// Everything a program on namid needs: includes only.
-#include "namid/attacks/pgd.h"       // IWYU pragma: export
-#include "namid/data/dataset.h"      // IWYU pragma: export
-#include "namid/defenses/registry.h" // IWYU pragma: export
-#include "namid/eval/evaluate.h"     // IWYU pragma: export
-#include "namid/mi/objectives.h"     // IWYU pragma: export
-#include "namid/models/registry.h"   // IWYU pragma: export
-#include "namid/models/weights.h"    // IWYU pragma: export
-#include "namid/report/report.h"     // IWYU pragma: export
-#include "namid/run/run_folder.h"    // IWYU pragma: export
-#include "namid/train/train.h"       // IWYU pragma: export
+#include "namid/attacks/pgd.h"        // IWYU pragma: export
+#include "namid/data/dataset.h"       // IWYU pragma: export
+#include "namid/defenses/registry.h"  // IWYU pragma: export
+#include "namid/eval/evaluate.h"      // IWYU pragma: export
+#include "namid/mi/objectives.h"      // IWYU pragma: export
+#include "namid/models/registry.h"    // IWYU pragma: export
+#include "namid/models/weights.h"     // IWYU pragma: export
+#include "namid/report/report.h"      // IWYU pragma: export
+#include "namid/run/run_folder.h"     // IWYU pragma: export
+#include "namid/train/train.h"        // IWYU pragma: export

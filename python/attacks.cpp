@@ -29,10 +29,11 @@ py::list describe_options(const std::string& name) {
 
 /// The caller's model as a Classifier: each forward takes the GIL, everything else runs without it.
 models::Classifier wrap(py::function model, const at::Tensor& x, std::int64_t num_classes) {
-  const auto shared = std::shared_ptr<py::function>(new py::function(std::move(model)), [](auto* f) {
-    const py::gil_scoped_acquire gil;
-    delete f;
-  });
+  const auto shared =
+      std::shared_ptr<py::function>(new py::function(std::move(model)), [](auto* f) {
+        const py::gil_scoped_acquire gil;
+        delete f;
+      });
   const auto forward = [shared](const at::Tensor& batch) {
     const py::gil_scoped_acquire gil;
     return (*shared)(batch).template cast<at::Tensor>();
@@ -49,16 +50,16 @@ py::dict run_attack(const std::string& name, py::function model, const at::Tenso
   attacks::NamedAttack attack(name);
   OptionSet set;
   attack.add_options(set, "");
-  for (const auto& [key, value] : options) set.set(py::str(key).cast<std::string>(), option_text(value));
+  for (const auto& [key, value] : options)
+    set.set(py::str(key).cast<std::string>(), option_text(value));
   const auto classifier = wrap(std::move(model), x, num_classes);
   attacks::AttackResult result;
   at::Tensor linf, l2;
   {
     const py::gil_scoped_release no_gil;
     result = attack(classifier, x, y, {.random = Random(seed, "python/" + name)});
-    const auto delta = result.x_adv - x;
-    linf = attacks::sample_norms(delta, attacks::Norm::linf);
-    l2 = attacks::sample_norms(delta, attacks::Norm::l2);
+    linf = attacks::perturbation_norms(result.x_adv, x, attacks::Norm::linf);
+    l2 = attacks::perturbation_norms(result.x_adv, x, attacks::Norm::l2);
   }
   py::dict norms;
   norms["linf"] = linf;

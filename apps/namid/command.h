@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// One file per command. A command is a name, a sentence, its positional arguments and a function; its
-// options are declared by the structs it adds to its OptionSet.
+// One file per command. A command is a name, a sentence, its positional arguments and a function;
+// its options are declared by the structs it adds to its OptionSet.
 
 #include <ATen/core/Tensor.h>
 
@@ -15,7 +15,20 @@
 
 #include "namid/core/error.h"
 #include "namid/core/option_set.h"
+#include "namid/models/classifier.h"
 #include "namid/run/run_folder.h"
+
+namespace namid::app {
+/// Memory order of convolutions; results differ by rounding only.
+enum class MemoryFormat { automatic, contiguous, channels_last };
+}  // namespace namid::app
+
+namespace namid {
+template <>
+struct EnumNames<app::MemoryFormat> {
+  static constexpr std::array kNames{"auto", "contiguous", "channels-last"};
+};
+}  // namespace namid
 
 namespace namid::app {
 
@@ -25,10 +38,14 @@ using nlohmann::json;
 struct RuntimeOptions {
   std::string device = "auto";
   int threads = 0;
+  MemoryFormat memory_format = MemoryFormat::automatic;
   static constexpr auto fields() {
-    return std::tuple{field("device", &RuntimeOptions::device, "auto, cpu or cuda:N"),
-                      field("threads", &RuntimeOptions::threads,
-                            "CPU threads; 0: one per core", at_least(0))};
+    using T = RuntimeOptions;
+    return std::tuple{
+        field("device", &T::device, "auto, cpu or cuda:N"),
+        field("threads", &T::threads, "CPU threads; 0: one per core", at_least(0)),
+        field("memory_format", &T::memory_format,
+              "order of images and convolution weights in memory; auto: channels-last")};
   }
 };
 NAMID_CHECK_FIELDS(RuntimeOptions);
@@ -57,6 +74,10 @@ class RunCommand {
   virtual json run(const run::RunFolder& folder, bool resume) = 0;
   /// What a person reads on stdout afterwards.
   virtual std::string summary(const json& result, const run::RunFolder& folder) const = 0;
+  /// What --json prints: the result and the run folder unless a command says otherwise.
+  virtual json document(const json& result, const run::RunFolder& folder) const;
+  /// The exit code of a run that came to its end with this result.
+  virtual int exit_status(const json&) const { return 0; }
   /// Parts of the record known after `prepare`: "data", "model", ...
   virtual json record() const { return json::object(); }
 
@@ -67,23 +88,24 @@ class RunCommand {
   bool prepared_ = false;  ///< `prepare` reads its inputs once
 };
 
-/// Runs `command` in a new folder under output.out, or again in `existing`; keeps the record's status,
-/// exit code and times. Returns the process's exit code; throws what the command throws.
+/// Runs `command` in a new folder under output.out, or again in `existing`; keeps the record's
+/// status, exit code and times. Returns the process's exit code; throws what the command throws.
 int execute(RunCommand& command, const Output& output, const run::RunFolder* existing = nullptr);
 
-/// Runs `command` inside `folder` and returns the result; `execute` without printing. A stage that is
-/// done already is not run again: its recorded result is returned.
+/// Runs `command` inside `folder` and returns the result; `execute` without printing. A stage that
+/// is done already is not run again: its recorded result is returned.
 json run_stage(RunCommand& command, const run::RunFolder& folder, bool resume);
 
 /// Applies device and threads; OptionError for a device this LibTorch does not have.
 void apply_runtime(const RuntimeOptions& runtime);
 at::Device chosen_device(const RuntimeOptions& runtime);
+/// Moves a built-in model to the chosen device and memory format.
+void place(const models::Classifier& model, const RuntimeOptions& runtime);
 
-/// Adds a subcommand that parses the options of `Command`, an aggregate of a RunCommand, and executes
-/// it. `positional` adds its positional arguments.
+/// Adds a subcommand that parses the options of `Command`, an aggregate of a RunCommand, and
+/// executes it. `positional` adds its positional arguments.
 template <class Command>
-void add_run_command(CLI::App& app, const std::string& help,
-                     const std::function<void(CLI::App&, Command&)>& positional = {});
+void add_run_command(CLI::App& app, const std::string& help, const std::string& positional = "");
 
 // One function per file: adds the command to the program.
 void add_demo(CLI::App& app);
@@ -96,7 +118,8 @@ void add_resume(CLI::App& app);
 void add_list(CLI::App& app);
 void add_doctor(CLI::App& app);
 
-/// The command line that gives the command's present options: every flag that is not at its default.
+/// The command line that gives the command's present options: every flag that is not at its
+/// default.
 std::vector<std::string> command_line(RunCommand& command);
 
 /// The command object of a recorded run, for `resume`: its name in run.json → a fresh object.

@@ -7,20 +7,22 @@
 namespace namid::app {
 
 template <class Command>
-void add_run_command(CLI::App& app, const std::string& help,
-                     const std::function<void(CLI::App&, Command&)>& positional) {
+void add_run_command(CLI::App& app, const std::string& help, const std::string& positional) {
   struct State {
     Command command;
     Output output;
+    std::string argument;
     std::unique_ptr<Flags> flags;
   };
   auto state = std::make_shared<State>();
   auto* sub = app.add_subcommand(state->command.command(), help);
-  if (positional) positional(*sub, state->command);
+  if (!positional.empty())
+    sub->add_option("MODEL", state->argument, "model run or file (also --" + positional + ")");
   add_output_flags(*sub, state->output);
   state->flags = std::make_unique<Flags>(*sub, state->command.options());
-  sub->callback([state] {
+  sub->callback([state, positional] {
     state->flags->apply();
+    if (!state->argument.empty()) state->command.options().set(positional, state->argument);
     if (const int code = execute(state->command, state->output)) throw Exit{code};
   });
 }

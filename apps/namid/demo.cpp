@@ -17,9 +17,13 @@ OptionSet DemoCommand::options() {
   return set;
 }
 
-void DemoCommand::prepare() { validate(demo, "demo"); }
+void DemoCommand::prepare() {
+  validate(demo, "demo");
+}
 
-json DemoCommand::record() const { return {{"seed", demo.seed}}; }
+json DemoCommand::record() const {
+  return {{"seed", demo.seed}};
+}
 
 TrainCommand DemoCommand::training(defenses::Defense defense) const {
   TrainCommand command;
@@ -70,13 +74,14 @@ json DemoCommand::stage(RunCommand& command, const run::RunFolder& parent,
   command.show_progress = show_progress;
   const auto path = parent / name;
   if (!std::filesystem::exists(path / "run.json")) {
-    if (show_progress) log_info("demo: " + name);
+    if (show_progress) log_info("demo: ", name);
     return run_stage(command, parent.create_child(name), false);
   }
   const auto folder = run::RunFolder::open(path);
   const auto record = folder.read_record();
   if (record.value("status", "") == "done") return record.at("result");
-  return run_stage(command, folder, true);
+  // A stage killed before its options were written starts anew.
+  return run_stage(command, folder, std::filesystem::exists(path / "config.toml"));
 }
 
 json DemoCommand::row(const run::RunFolder& folder, const std::string& name,
@@ -119,6 +124,25 @@ json DemoCommand::run(const run::RunFolder& folder, bool) {
             {"after_training_critic", scores("namid", "estimators")}}},
           {"estimators_run", "estimators"},
           {"note", "one seed"}};
+}
+
+json DemoCommand::document(const json& result, const run::RunFolder& folder) const {
+  json document = {{"run", folder.path().string()},
+                   {"report", report::write_report(folder.path()).string()},
+                   {"scores", result.at("scores")},
+                   {"note", result.at("note")}};
+  for (const auto& row : result.at("rows")) {
+    const auto name = row.at("run").get<std::string>();
+    document[name] = {{"natural_accuracy", row.at("natural").at("accuracy")},
+                      {"robust_accuracy",
+                       {{"value", row.at("robust").at("accuracy")},
+                        {"lower", row.at("robust").at("lower")},
+                        {"upper", row.at("robust").at("upper")}}},
+                      {"n", row.at("n")},
+                      {"seconds", row.at("seconds")},
+                      {"run", (folder / name).string()}};
+  }
+  return document;
 }
 
 namespace {
@@ -164,13 +188,15 @@ std::string DemoCommand::summary(const json& result, const run::RunFolder& folde
             fixed(row.value("seconds", 0.0), 0) + "\n";
   text += "\n95 % Clopper-Pearson intervals: sampling error under this attack only, one seed.\n\n";
   text += score_table(result.at("scores"));
-  text += "before: the standard model; after: the NAMID model under fresh estimators, and under the\n"
-          "frozen ones it was trained with. Scores are not mutual information.\n\n";
+  text +=
+      "before: the standard model; after: the NAMID model under fresh estimators, and under the\n"
+      "frozen ones it was trained with. Scores are not mutual information.\n\n";
   return text + "report " + report::write_report(folder.path()).string() + "\n";
 }
 
 void add_demo(CLI::App& app) {
-  add_run_command<DemoCommand>(app, "the whole story in minutes on the data set that ships with namid");
+  add_run_command<DemoCommand>(app,
+                               "the whole story in minutes on the data set that ships with namid");
 }
 
 }  // namespace namid::app

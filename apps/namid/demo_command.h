@@ -19,6 +19,7 @@ class DemoCommand : public RunCommand {
   json run(const run::RunFolder& folder, bool resume) override;
   std::string summary(const json& result, const run::RunFolder& folder) const override;
   json record() const override;
+  json document(const json& result, const run::RunFolder& folder) const override;
 
   struct DemoOptions {
     std::uint64_t seed = 0;

@@ -10,7 +10,7 @@ namespace {
 
 json examine() {
   json found = run::environment_record();
-  found["cuda"] = torch::cuda::is_available() ? "available" : "not available";
+  found["cuda"] = at::hasCUDA() ? "available" : "not available";
   std::error_code error;
   const auto space = std::filesystem::space(".", error);
   if (!error) found["disk_free_gib"] = static_cast<double>(space.available) / (1u << 30);

@@ -8,7 +8,9 @@
 
 namespace namid::app {
 
-EstimateCommand::EstimateCommand() { attack.judge = attacks::Judge::last; }
+EstimateCommand::EstimateCommand() {
+  attack.judge = attacks::Judge::last;
+}
 
 std::string EstimateCommand::default_name() const {
   return std::string(to_string(estimate.objective));
@@ -24,12 +26,13 @@ void EstimateCommand::prepare() {
   if (std::exchange(prepared_, true)) return;
   validate(estimate, "estimate");
   attacks::validate_budget(attack.budget, "attack");
+  refuse_targeted(attack);
   if (estimate.profile == train::Profile::reference)
     throw OptionError("[estimate] profile: 'reference' is not available yet; use 'paper'");
   if (inputs.target.empty())
     throw OptionError("[estimate] expected the model to score: namid estimate MODEL");
   target_ = read_model(inputs.target);
-  target_.to(chosen_device(runtime));
+  place(target_, runtime);
   const auto all = data::load_dataset(data, data::Part::train);
   // The same split as the target's, if seed and size are the same.
   training_ = data::split_validation(all, data.validation, estimate.seed).first;
@@ -60,10 +63,8 @@ std::string EstimateCommand::summary(const json& result, const run::RunFolder& f
 }
 
 void add_estimate(CLI::App& app) {
-  add_run_command<EstimateCommand>(
-      app, "train estimators on a frozen target (Eq. 4, Eq. 5)", [](CLI::App& sub, auto& command) {
-        sub.add_option("MODEL", command.inputs.target, "model run or file (also --target)");
-      });
+  add_run_command<EstimateCommand>(app, "train estimators on a frozen target (Eq. 4, Eq. 5)",
+                                   "target");
 }
 
 }  // namespace namid::app

@@ -9,9 +9,13 @@
 
 namespace namid::app {
 
-EvaluateCommand::EvaluateCommand() { attack.steps = 40; }
+EvaluateCommand::EvaluateCommand() {
+  attack.steps = 40;
+}
 
-std::string EvaluateCommand::default_name() const { return str("pgd-", attack.steps); }
+std::string EvaluateCommand::default_name() const {
+  return str("pgd-", attack.steps);
+}
 
 OptionSet EvaluateCommand::options() {
   OptionSet set;
@@ -23,19 +27,20 @@ void EvaluateCommand::prepare() {
   if (std::exchange(prepared_, true)) return;
   validate(evaluate, "evaluate");
   attacks::validate_budget(attack.budget, "attack");
+  refuse_targeted(attack);
   if (inputs.model.empty())
     throw OptionError("[evaluate] expected the model to attack: namid evaluate MODEL");
-  if (attack.targeted)
-    throw OptionError("[evaluate] targeted: an evaluation needs untargeted attacks");
   classifier_ = read_model(inputs.model);
-  classifier_.to(chosen_device(runtime));
+  place(classifier_, runtime);
   test_ = data::load_dataset(data, data::Part::test);
 }
 
 json EvaluateCommand::record() const {
   json record = {{"data", data_record(test_)},
                  {"model", model_record(classifier_)},
-                 {"seed", evaluate.seed}};
+                 {"seed", evaluate.seed},
+                 {"target", inputs.model},
+                 {"defense", defense_of(inputs.model)}};
   record["model"]["sha256"] = models::weights_sha256(classifier_.state_dict());
   return record;
 }
@@ -54,8 +59,7 @@ std::string accuracy_line(const std::string& name, const json& accuracy) {
 }  // namespace
 
 std::string EvaluateCommand::summary(const json& result, const run::RunFolder& folder) const {
-  std::string text = str("n = ", result.value("n", 0), ", ",
-                         fixed(100 * evaluate.confidence, 0),
+  std::string text = str("n = ", result.value("n", 0), ", ", fixed(100 * evaluate.confidence, 0),
                          " % intervals: sampling error under this attack only\n");
   text += accuracy_line("natural accuracy", result["natural"]);
   for (const auto& attacked : result["attacks"]) {
@@ -68,11 +72,14 @@ std::string EvaluateCommand::summary(const json& result, const run::RunFolder& f
   return text + str("run folder ", folder.path().string(), "\n");
 }
 
+int EvaluateCommand::exit_status(const json& result) const {
+  for (const auto& attacked : result["attacks"])
+    if (attacked.contains("error")) return static_cast<int>(ExitCode::numeric);
+  return 0;
+}
+
 void add_evaluate(CLI::App& app) {
-  add_run_command<EvaluateCommand>(
-      app, "attack a model and measure its accuracy", [](CLI::App& sub, auto& command) {
-        sub.add_option("MODEL", command.inputs.model, "model run or file (also --model)");
-      });
+  add_run_command<EvaluateCommand>(app, "attack a model and measure its accuracy", "model");
 }
 
 }  // namespace namid::app

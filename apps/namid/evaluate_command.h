@@ -20,6 +20,7 @@ class EvaluateCommand : public RunCommand {
   json run(const run::RunFolder& folder, bool resume) override;
   std::string summary(const json& result, const run::RunFolder& folder) const override;
   json record() const override;
+  int exit_status(const json& result) const override;
 
   struct Inputs {
     std::string model;

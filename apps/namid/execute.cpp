@@ -43,6 +43,11 @@ void record_end(const run::RunFolder& folder, const char* status, int code, doub
 
 }  // namespace
 
+void place(const models::Classifier& model, const RuntimeOptions& runtime) {
+  model.to(chosen_device(runtime));
+  model.use_channels_last(runtime.memory_format != MemoryFormat::contiguous);
+}
+
 std::vector<std::string> command_line(RunCommand& command) {
   const auto fresh = make_command(command.command());
   const auto defaults = fresh->options();
@@ -65,23 +70,25 @@ void apply_runtime(const RuntimeOptions& runtime) {
   at::set_num_threads(runtime.threads > 0 ? runtime.threads : std::max(1, cores));
   if (runtime.device == "auto" || runtime.device == "cpu") return;
   const bool cuda = runtime.device.rfind("cuda", 0) == 0;
-  if (!cuda) throw OptionError("device: expected auto, cpu or cuda:N, got '" + runtime.device + "'");
-  if (!torch::cuda::is_available())
+  if (!cuda)
+    throw OptionError("device: expected auto, cpu or cuda:N, got '" + runtime.device + "'");
+  if (!at::hasCUDA())
     throw OptionError("device: '" + runtime.device + "' asked for, but this LibTorch sees no GPU");
 }
 
 at::Device chosen_device(const RuntimeOptions& runtime) {
-  if (runtime.device == "auto")
-    return torch::cuda::is_available() ? at::Device("cuda:0") : at::Device("cpu");
+  if (runtime.device == "auto") return at::hasCUDA() ? at::Device("cuda:0") : at::Device("cpu");
   return at::Device(runtime.device);
 }
 
 json run_stage(RunCommand& command, const run::RunFolder& folder, bool resume) {
   const auto lock = folder.lock();
+  set_log_file(folder / "log.txt");
   apply_runtime(command.runtime);
   command.prepare();
   if (!resume) folder.write_config(io::to_toml(command.options()));
-  folder.update_record(resume ? json{{"status", "running"}} : started_record(command));
+  folder.update_record(resume ? json{{"status", "running"}, {"error", nullptr}}
+                              : started_record(command));
   const auto begin = std::chrono::steady_clock::now();
   const auto seconds = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -89,7 +96,7 @@ json run_stage(RunCommand& command, const run::RunFolder& folder, bool resume) {
   try {
     json result = command.run(folder, resume);
     folder.update_record({{"result", result}});
-    record_end(folder, "done", 0, seconds());
+    record_end(folder, "done", command.exit_status(result), seconds());
     return result;
   } catch (const run::Interrupted& stop) {
     record_end(folder, "interrupted", 128 + stop.signal(), seconds());
@@ -99,6 +106,12 @@ json run_stage(RunCommand& command, const run::RunFolder& folder, bool resume) {
     record_end(folder, "failed", static_cast<int>(exit_code(error)), seconds());
     throw;
   }
+}
+
+json RunCommand::document(const json& result, const run::RunFolder& folder) const {
+  json document = result;
+  document["run"] = folder.path().string();
+  return document;
 }
 
 int execute(RunCommand& command, const Output& output, const run::RunFolder* existing) {
@@ -115,20 +128,18 @@ int execute(RunCommand& command, const Output& output, const run::RunFolder* exi
   try {
     const json result = run_stage(command, *folder, existing != nullptr);
     if (output.as_json) {
-      json document = result;
-      document["run"] = folder->path().string();
-      std::puts(document.dump(2).c_str());
+      std::puts(command.document(result, *folder).dump(2).c_str());
     } else {
       std::fputs(command.summary(result, *folder).c_str(), stdout);
     }
+    return command.exit_status(result);
   } catch (const run::Interrupted&) {
-    log_info("interrupted; go on with: namid resume " + folder->path().string());
+    log_info("interrupted; go on with: namid resume ", folder->path().string());
     throw;
   } catch (const std::exception&) {
-    log_info("run folder: " + folder->path().string());
+    log_info("run folder: ", folder->path().string());
     throw;
   }
-  return 0;
 }
 
 }  // namespace namid::app

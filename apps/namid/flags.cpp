@@ -65,7 +65,8 @@ void refuse_extras(const CLI::App& app) {
   if (extras.empty()) return;
   const auto& first = extras.front();
   if (first.rfind("--", 0) != 0)
-    throw OptionError(str("unexpected argument '", first, "' (see namid ", app.get_name(), " --help)"));
+    throw OptionError(
+        str("unexpected argument '", first, "' (see namid ", app.get_name(), " --help)"));
   std::vector<std::string> known;
   for (const auto* option : app.get_options())
     for (const auto& name : option->get_lnames()) known.push_back("--" + name);

@@ -36,7 +36,8 @@ class Flags {
       std::make_unique<std::vector<std::string>>();
 };
 
-/// Throws OptionError naming the first argument of `app` that no option took, with the nearest flag.
+/// Throws OptionError naming the first argument of `app` that no option took, with the nearest
+/// flag.
 void refuse_extras(const CLI::App& app);
 
 }  // namespace namid::app

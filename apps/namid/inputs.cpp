@@ -4,8 +4,11 @@
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/models/weights.h"
+#include "namid/run/run_folder.h"
 
 namespace namid::app {
+
+using nlohmann::literals::operator""_json_pointer;
 
 std::filesystem::path resolve_input(const std::string& path, const std::string& file,
                                     const std::string& what) {
@@ -25,8 +28,18 @@ models::Classifier read_model(const std::string& path) {
 }
 
 mi::EstimatorPair read_estimators(const std::string& path) {
-  return mi::load_estimators(
-      resolve_input(path, "estimators.safetensors", "pair of estimators"));
+  return mi::load_estimators(resolve_input(path, "estimators.safetensors", "pair of estimators"));
+}
+
+std::string defense_of(const std::string& path) {
+  if (!std::filesystem::exists(std::filesystem::path(path) / "run.json")) return "";
+  const auto record = run::RunFolder::open(path).read_record();
+  return record.value("/options/defense"_json_pointer, "");
+}
+
+void refuse_targeted(const attacks::PgdOptions& attack) {
+  if (attack.targeted)
+    throw OptionError("[attack] targeted: training and evaluation need untargeted attacks");
 }
 
 nlohmann::json data_record(const data::Dataset& dataset) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "namid/attacks/pgd.h"
 #include "namid/data/dataset.h"
 #include "namid/mi/estimator.h"
 #include "namid/models/classifier.h"
@@ -20,6 +21,12 @@ std::filesystem::path resolve_input(const std::string& path, const std::string& 
 
 models::Classifier read_model(const std::string& path);
 mi::EstimatorPair read_estimators(const std::string& path);
+
+/// The defence that a run folder's model was trained with; empty where that is not known.
+std::string defense_of(const std::string& path);
+
+/// OptionError for a targeted attack, which neither training nor evaluation can use.
+void refuse_targeted(const attacks::PgdOptions& attack);
 
 /// The record's entries for a data set and a model.
 nlohmann::json data_record(const data::Dataset& dataset);

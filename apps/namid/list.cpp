@@ -7,7 +7,7 @@
 #include "apps/namid/flags.h"
 #include "apps/namid/train_command.h"
 #include "namid/attacks/registry.h"
-#include "namid/data/registry.h"
+#include "namid/data/formats.h"
 #include "namid/defenses/registry.h"
 #include "namid/io/records.h"
 #include "namid/models/registry.h"
@@ -21,7 +21,8 @@ using Rows = std::vector<std::vector<std::pair<std::string, std::string>>>;
 Rows list_models() {
   Rows rows;
   for (const auto& model : models::list_models())
-    rows.push_back({{"name", model.name}, {"description", model.description}, {"paper", model.paper}});
+    rows.push_back(
+        {{"name", model.name}, {"description", model.description}, {"paper", model.paper}});
   return rows;
 }
 
@@ -39,7 +40,8 @@ Rows list_attacks() {
   Rows rows;
   for (const auto& attack : attacks::attack_table()) {
     std::string norms;
-    for (const auto norm : attack.norms) norms += (norms.empty() ? "" : ", ") + std::string(to_string(norm));
+    for (const auto norm : attack.norms)
+      norms += (norms.empty() ? "" : ", ") + std::string(to_string(norm));
     rows.push_back({{"name", std::string(attack.name)},
                     {"norms", norms},
                     {"targeted", attack.targeted ? "yes" : "no"},
@@ -53,7 +55,7 @@ Rows list_attacks() {
 Rows list_data() {
   Rows rows;
   for (const auto& data : data::list_datasets())
-    rows.push_back({{"name", data.name}, {"formats", data.formats}, {"description", data.description}});
+    rows.push_back({{"name", data.name}, {"files", data.files}, {"description", data.description}});
   return rows;
 }
 
@@ -69,7 +71,8 @@ std::string render(const Rows& rows, bool markdown) {
     std::string line = markdown ? "|" : "";
     for (std::size_t c = 0; c < widths.size(); ++c) {
       const std::string value = cell(c);
-      line += markdown ? " " + value + " |" : value + std::string(widths[c] - value.size() + 2, ' ');
+      line +=
+          markdown ? " " + value + " |" : value + std::string(widths[c] - value.size() + 2, ' ');
     }
     text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
   };
@@ -89,8 +92,10 @@ std::vector<std::unique_ptr<RunCommand>> run_commands() {
 std::string options_markdown() {
   std::string text =
       "# Options\n\nThis page is generated: `namid list options --markdown`. Precedence: default < "
-      "`--config FILE` (TOML) < flag.\nA flag `--section-key` is `key` under `[section]` in TOML and "
-      "`--set section.key=value`; `--key` alone works where only\none section has the key. Fractions "
+      "`--config FILE` (TOML) < flag.\nA flag `--section-key` is `key` under `[section]` in TOML "
+      "and "
+      "`--set section.key=value`; `--key` alone works where only\none section has the key. "
+      "Fractions "
       "such as `8/255` are numbers; lists are written `75,90`.\n";
   for (const auto& command : run_commands())
     text += "\n## namid " + command->command() + "\n\n" + option_table_markdown(command->options());
@@ -149,7 +154,8 @@ void add_list(CLI::App& app) {
     if (found == lists.end()) {
       const auto guess = nearest(state->what, {"attacks", "data", "defenses", "models", "options"});
       throw OptionError(str("list: expected attacks, data, defenses, models or options, got '",
-                            state->what, "'", guess.empty() ? "" : "; did you mean '" + guess + "'?"));
+                            state->what, "'",
+                            guess.empty() ? "" : "; did you mean '" + guess + "'?"));
     }
     const auto rows = found->second();
     if (state->as_json) {

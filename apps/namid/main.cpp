@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <malloc.h>
+
 #include <cstdio>
 #include <exception>
 
@@ -11,12 +13,23 @@
 namespace namid::app {
 namespace {
 
+/// Large tensors come and go in every step. Kept in the heap instead of being mapped afresh, their
+/// pages are not faulted in again each time.
+void keep_freed_memory() {
+#ifdef M_MMAP_MAX
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_TOP_PAD, 1 << 26);
+#endif
+}
+
 int run_program(int argc, char** argv) {
   CLI::App app{"Adversarial training, and how robust a classifier really is.", "namid"};
   app.require_subcommand(1);
   app.set_version_flag("--version", str("namid ", version(), " (", commit(), ")"));
-  app.footer("Exit codes: 0 done, 1 internal error, 2 usage, 3 unreadable input, 4 memory or disk,\n"
-             "5 NaN or divergence, 6 claim not met, 130/143 interrupted after saving.");
+  app.footer(
+      "Exit codes: 0 done, 1 internal error, 2 usage, 3 unreadable input, 4 memory or disk,\n"
+      "5 NaN or divergence, 6 claim not met, 130/143 interrupted after saving.");
   app.allow_extras();
   add_demo(app);
   add_train(app);
@@ -36,10 +49,10 @@ int run_program(int argc, char** argv) {
     const std::string word = argc > 1 ? argv[1] : "";
     const auto guess = nearest(word, commands);
     const bool misspelt = !word.empty() && word[0] != '-' && app.get_subcommands().empty();
-    throw OptionError(misspelt ? str("unknown command '", word, "'",
-                                     guess.empty() ? " (see namid --help)"
-                                                   : str("; did you mean '", guess, "'?"))
-                               : str(error.what(), " (see namid --help)"));
+    throw OptionError(
+        misspelt ? str("unknown command '", word, "'",
+                       guess.empty() ? " (see namid --help)" : str("; did you mean '", guess, "'?"))
+                 : str(error.what(), " (see namid --help)"));
   }
   return 0;
 }
@@ -50,6 +63,7 @@ int run_program(int argc, char** argv) {
 int main(int argc, char** argv) {
   using namespace namid;
   try {
+    app::keep_freed_memory();
     run::handle_signals();
     return app::run_program(argc, argv);
   } catch (const app::Exit& exit) {
@@ -57,7 +71,7 @@ int main(int argc, char** argv) {
   } catch (const run::Interrupted& stop) {
     return 128 + stop.signal();
   } catch (const std::exception& error) {
-    log::error(error.what());
+    log_error(error.what());
     return static_cast<int>(exit_code(error));
   }
 }

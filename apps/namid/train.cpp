@@ -11,7 +11,9 @@
 
 namespace namid::app {
 
-TrainCommand::TrainCommand() { attack.judge = attacks::Judge::last; }
+TrainCommand::TrainCommand() {
+  attack.judge = attacks::Judge::last;
+}
 
 std::string TrainCommand::default_name() const {
   return str(to_string(train.defense), "-", model.model);
@@ -28,6 +30,7 @@ void TrainCommand::prepare() {
   if (std::exchange(prepared_, true)) return;
   validate(train, "train");
   attacks::validate_budget(attack.budget, "attack");
+  refuse_targeted(attack);
   if (train.profile == train::Profile::reference)
     throw OptionError("[train] profile: 'reference' is not available yet; use 'paper'");
   if (train.select == train::Select::validation && data.validation == 0)
@@ -38,8 +41,9 @@ void TrainCommand::prepare() {
     classifier_ = models::create(model, training_.shape(), training_.num_classes, train.seed);
   } else {
     classifier_ = read_model(train.init);
+    model.model = classifier_.info().name;  // what is recorded is what is trained
   }
-  classifier_.to(chosen_device(runtime));
+  place(classifier_, runtime);
   load_estimators();
 }
 
@@ -52,15 +56,18 @@ void TrainCommand::load_estimators() {
   if (train.estimators.empty())
     throw OptionError("[train] the namid defence needs --estimators RUN (made by namid estimate)");
   estimators_ = read_estimators(train.estimators);
+  for (const auto* estimator : {&estimators_->natural, &estimators_->adversarial})
+    estimator->to(classifier_.device());
   mi::check_estimators(estimators_->info, classifier_.info(), attack.budget,
                        train.allow_norm_mismatch);
   const auto record = std::filesystem::path(train.estimators) / "run.json";
   if (train.allow_weak_estimator || !std::filesystem::exists(record)) return;
   const auto result = run::RunFolder::open(train.estimators).read_record().value("result", json{});
   if (result.value("weak", false))
-    throw OptionError(str("[train] estimators: ", train.estimators,
-                          " has a negative mean score on its own training data; train it longer, or "
-                          "accept it with --allow-weak-estimator"));
+    throw OptionError(
+        str("[train] estimators: ", train.estimators,
+            " has a negative mean score on its own training data; train it longer, or "
+            "accept it with --allow-weak-estimator"));
 }
 
 json TrainCommand::record() const {
@@ -73,10 +80,11 @@ json TrainCommand::record() const {
 }
 
 json TrainCommand::run(const run::RunFolder& folder, bool resume) {
-  const auto objective = defenses::make_objective(train.defense, attack, namid, train.batch_size,
-                                                  estimators_);
-  return train::train(classifier_, training_, validation_, data::augments(data, training_), objective,
-                      attack, train, {folder, &run::process_stop_token(), resume, show_progress});
+  const auto objective =
+      defenses::make_objective(train.defense, attack, namid, train.batch_size, estimators_);
+  return train::train(classifier_, training_, validation_, data::augments(data, training_),
+                      objective, attack, train,
+                      {folder, &run::process_stop_token(), resume, show_progress});
 }
 
 std::string TrainCommand::summary(const json& result, const run::RunFolder& folder) const {

@@ -53,7 +53,7 @@ using GradientFunction = std::function<at::Tensor(const at::Tensor& x_adv, const
 struct Context {
   Random random;             ///< stream of this attack, e.g. Random(seed, "evaluate/pgd")
   SampleIds ids = {};        ///< one per row; empty: hash_sample_ids(x, y)
-  std::uint32_t epoch = 0;   ///< epoch in training, first restart's number in evaluation
+  std::uint32_t epoch = 0;   ///< epoch in training, 0 in evaluation
   Passes* passes = nullptr;  ///< counted here if given
   std::function<void(int step, double loss)> observe = {};  ///< called once per step
   const run::StopToken* stop = nullptr;                     ///< checked once per step

@@ -53,7 +53,8 @@ AttackResult pgd(const Classifier& model, const at::Tensor& x, const at::Tensor&
   Best best;
   for (int restart = 0; restart < options.restarts; ++restart) {
     auto x_adv = start_point(x, options.start, options.budget, context.random, ids,
-                             context.epoch + static_cast<std::uint32_t>(restart));
+                             context.epoch * static_cast<std::uint32_t>(options.restarts) +
+                                 static_cast<std::uint32_t>(restart));
     climb(x_adv, surface, project, best, y, options, context, restart);
     if (last_only && !context.verdict) {
       const auto step = at::full_like(y, options.steps);

@@ -42,7 +42,7 @@ std::string Dataset::sha256() const {
   return hash.hex();
 }
 
-Dataset load_dataset(const DataOptions& options, Part part) {
+Dataset load_dataset(const DataOptions& options, Part part) try {
   validate(options, "data");
   const auto limit = part == Part::train ? options.train_limit : options.test_limit;
   const std::filesystem::path path = options.data;
@@ -58,6 +58,8 @@ Dataset load_dataset(const DataOptions& options, Part part) {
   }
   dataset.name = options.data;
   return dataset;
+} catch (const std::filesystem::filesystem_error& error) {  // a folder that may not be read
+  throw DataError(str(error.path1().string(), ": ", error.code().message()));
 }
 
 bool augments(const DataOptions& options, const Dataset& dataset) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/defenses/namid.h"
 
-#include <torch/nn/functional/loss.h>
-
 #include "namid/mi/scalars.h"
 
 namespace namid::defenses {
@@ -103,7 +101,7 @@ ObjectiveResult namid_loss(const Classifier& model, const Batch& batch, const at
   check_estimators_ready(estimators, options);
   const View natural = look(model, batch.x, estimators.info.layer);
   const View adversarial = look(model, x_adv, estimators.info.layer);
-  const at::Tensor base = torch::nn::functional::cross_entropy(adversarial.logits, batch.y);
+  const at::Tensor base = at::cross_entropy_loss(adversarial.logits, batch.y);
   const at::Tensor selected =
       mi::select(natural.logits, adversarial.logits, batch.y, options.selection);
   const at::Tensor count = selected.sum();

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/defenses/objective.h"
 
-#include <torch/nn/functional/loss.h>
-
 #include "namid/mi/scalars.h"
 
 namespace namid::defenses {
@@ -13,7 +11,7 @@ at::Tensor share_right(const at::Tensor& logits, const at::Tensor& y) {
 
 ObjectiveResult natural(const Classifier& model, const Batch& batch) {
   const at::Tensor logits = model(batch.x);
-  const at::Tensor loss = torch::nn::functional::cross_entropy(logits, batch.y);
+  const at::Tensor loss = at::cross_entropy_loss(logits, batch.y);
   return {loss, mi::read_scalars({{"loss", loss}, {"accuracy", share_right(logits, batch.y)}})};
 }
 
@@ -30,7 +28,7 @@ at::Tensor craft(const Classifier& model, const Batch& batch, const PgdOptions& 
 ObjectiveResult standard(const Classifier& model, const Batch& batch, const PgdOptions& attack,
                          const Context& context) {
   const at::Tensor logits = model(craft(model, batch, attack, context));
-  const at::Tensor loss = torch::nn::functional::cross_entropy(logits, batch.y);
+  const at::Tensor loss = at::cross_entropy_loss(logits, batch.y);
   return {loss, mi::read_scalars(
                     {{"loss", loss}, {"adversarial_accuracy", share_right(logits, batch.y)}})};
 }

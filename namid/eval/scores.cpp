@@ -58,8 +58,8 @@ nlohmann::json score_report(const models::Classifier& model, const mi::Estimator
                                     {.random = Random(seed, "test/scores"), .ids = batch.ids})
                            .x_adv;
     const at::NoGradGuard no_grad;
-    auto metrics = mi::mean_scores(
-        estimators, scored_batch(model, estimators.info.layer, batch, x_adv));
+    auto metrics =
+        mi::mean_scores(estimators, scored_batch(model, estimators.info.layer, batch, x_adv));
     metrics["selected"] /= batch_size;
     means.add(metrics);
   }

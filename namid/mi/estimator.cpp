@@ -118,7 +118,7 @@ void Estimator::to(const at::Device& device) const {
 
 void Estimator::to(at::ScalarType type) const {
   for (const auto* net : {&local_, &global_}) {
-    for (auto& parameter : (*net)->parameters()) parameter.set_data(parameter.to(type));
+    for (auto& parameter : (*net)->parameters()) parameter.set_data(parameter.detach().to(type));
     for (auto& buffer : (*net)->buffers())
       if (buffer.is_floating_point()) buffer.set_data(buffer.to(type));
   }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/models/mi_networks.h"
 
+#include <torch/nn/modules/activation.h>
+#include <torch/nn/modules/container/functional.h>
+
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/models/layers.h"

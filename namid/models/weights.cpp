@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "namid/core/option_set.h"
+#include "namid/io/sha256.h"
 #include "namid/models/registry.h"
 #include "namid/run/tensor_file.h"
 
@@ -71,6 +72,21 @@ Classifier load_model(const std::filesystem::path& path) {
 void load_weights(const std::filesystem::path& path, const Classifier& model) {
   const auto file = run::read_tensor_file(path);
   about_file(path, [&] { model.load_state_dict(file.tensors); });
+}
+
+std::string weights_sha256(const TensorMap& state) {
+  io::Sha256 hash;
+  const auto add_text = [&](const std::string& text) {
+    hash.update(text.c_str(), text.size() + 1);
+  };
+  for (const auto& [name, tensor] : state) {
+    const auto bytes = tensor.detach().to(at::kCPU).contiguous();
+    add_text(name);
+    add_text(c10::toString(bytes.scalar_type()));
+    add_text(c10::str(bytes.sizes()));
+    hash.update(bytes.data_ptr(), bytes.nbytes());
+  }
+  return hash.hex();
 }
 
 }  // namespace namid::models

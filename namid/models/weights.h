@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "namid/models/classifier.h"
 
@@ -20,5 +21,8 @@ Classifier load_model(const std::filesystem::path& path);
 /// Copies the weights of a safetensors file with PyTorch's names, written by anyone, into `model`.
 /// DataError as Classifier::load_state_dict, with the file's name.
 void load_weights(const std::filesystem::path& path, const Classifier& model);
+
+/// SHA-256 (hexadecimal) of names, types, shapes and bytes of a state dict, in its order.
+std::string weights_sha256(const TensorMap& state);
 
 }  // namespace namid::models

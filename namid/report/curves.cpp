@@ -12,7 +12,7 @@ namespace namid::report {
 namespace {
 
 constexpr std::size_t kMostPoints = 300;
-constexpr int kColours = 6;
+constexpr std::size_t kColours = 6;
 
 struct Curves {
   std::string label;  ///< of the run; empty where the page has one
@@ -119,7 +119,9 @@ void add_chart(Html& page, const std::vector<Curves>& runs, const std::vector<st
       Series series = make_series(runs[i], metric, plan, by_epoch);
       if (series.points.empty()) continue;
       if (series.name.empty()) series.name = metrics.size() > 1 ? spaced(metric) : "";
-      series.colour = static_cast<int>(runs.size() > 1 ? i : chart.series.size()) % kColours;
+      // Blue and orange mean natural and robust elsewhere on the page.
+      const std::size_t place = runs.size() > 1 ? i + 2 : chart.series.size();
+      series.colour = static_cast<int>(place % kColours);
       chart.series.push_back(std::move(series));
     }
   }
@@ -141,10 +143,7 @@ void add_charts(Html& page, const std::vector<Curves>& runs,
   if (runs.size() <= 1) return add_chart(page, runs, metrics, plan);
   for (const std::string& metric : metrics) {
     ChartPlan one = plan;
-    one.title = spaced(metric);
-    one.title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(one.title[0])));
-    if (plan.title.find('(') != std::string::npos)
-      one.title += plan.title.substr(plan.title.find(" ("));
+    one.title = str(plan.title, ": ", spaced(metric));
     add_chart(page, runs, {metric}, one);
   }
 }

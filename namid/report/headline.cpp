@@ -139,7 +139,7 @@ void add_overview(Html& page, const std::vector<ResultRow>& rows) {
     if (!group.intervals.empty()) groups.push_back(std::move(group));
   }
   page.open("div", {{"class", "grid"}});
-  add_figure(page, "Accuracy", "", interval_chart("Accuracy", groups), "wide");
+  add_figure(page, "Accuracy with its interval", "", interval_chart("Accuracy", groups), "wide");
   page.open("div");
   add_meaning(page, rows);
 }

@@ -50,7 +50,7 @@ double height_of(const std::vector<IntervalGroup>& groups) {
 }
 
 void draw_axis(Html& svg, double floor) {
-  for (const double tick : round_ticks(0, 1, 5).values) {
+  for (const double tick : round_ticks(0, 1).values) {
     draw_line(svg, "grid", {x_of(tick), 0}, {x_of(tick), floor});
     draw_text(svg, "tick mid", {x_of(tick), floor + 16}, fixed(100 * tick, 0));
   }

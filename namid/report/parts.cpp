@@ -59,6 +59,14 @@ void add_table(Html& page, const std::string& caption, const Cells& header,
   page.close().close().close();
 }
 
+void add_facts(Html& page, const std::vector<std::pair<std::string, std::string>>& facts) {
+  page.open("dl");
+  for (const auto& [name, value] : facts) {
+    if (!value.empty()) page.open("div").element("dt", name).element("dd", value).close();
+  }
+  page.close();
+}
+
 void add_fact_table(Html& page, const std::string& caption,
                     const std::vector<std::pair<std::string, std::string>>& facts) {
   std::vector<Cells> rows;

@@ -30,6 +30,9 @@ using Cells = std::vector<Cell>;
 void add_table(Html& page, const std::string& caption, const Cells& header,
                const std::vector<Cells>& rows);
 
+/// Names over values, side by side; pairs without a value are left out.
+void add_facts(Html& page, const std::vector<std::pair<std::string, std::string>>& facts);
+
 /// A table of names and values; pairs without a value are left out, and so is an empty table.
 void add_fact_table(Html& page, const std::string& caption,
                     const std::vector<std::pair<std::string, std::string>>& facts);

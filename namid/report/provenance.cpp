@@ -88,9 +88,9 @@ void add_provenance(Html& page, const RunData& run) {
     page.open("pre").element("code", command).close();
   }
   if (!run.config.empty()) {
-    add_paragraph(page,
-                  "The run folder's config.toml holds every resolved option and can be given back "
-                  "with --config.");
+    page.open("p").text(
+        "The run folder's config.toml holds every resolved option; it can be given back with ");
+    page.element("code", "--config").text(".").close();
   }
   add_details(page, "Resolved options", "As recorded in run.json", facts_of(run, "options"));
   add_details(page, "Data and model", "As recorded in run.json", [&] {

@@ -30,9 +30,15 @@ std::string step_size_text(const RunData& run, const std::optional<double>& epsi
   return text;
 }
 
+/// A training run's own defence; an evaluation records that of the model it attacked.
+std::string defense_of(const RunData& run) {
+  const std::string own = option_of(run, "defense");
+  return own.empty() ? text_at(run.record, "defense") : own;
+}
+
 ResultRow row_of(const RunData& run) {
   return {.run = run.name(),
-          .defense = option_of(run, "defense"),
+          .defense = defense_of(run),
           .status = text_at(run.record, "status"),
           .natural = std::nullopt,
           .robust = std::nullopt,

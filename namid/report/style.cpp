@@ -45,10 +45,13 @@ figcaption .note{font-weight:400;display:block}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.93rem}
 caption{text-align:left;color:var(--soft);font-size:.9rem;padding-bottom:.4rem}
 th,td{padding:.34rem 1.1rem .34rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--rule)}
-thead th{font-weight:600;color:var(--soft);font-size:.85rem;white-space:nowrap}
-tbody th{font-weight:500}
+thead th{font-weight:600;color:var(--soft);font-size:.85rem;vertical-align:bottom}
+thead th.num{white-space:normal;max-width:10rem}tbody th{font-weight:500}
 td.num,th.num{text-align:right;white-space:nowrap}
 td.words{overflow-wrap:anywhere;min-width:9rem}
+p code{white-space:nowrap;font-size:.9em}
+dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));gap:.9rem 1.5rem;margin:.8rem 0}
+dt{color:var(--soft);font-size:.85rem}dd{margin:0;font-weight:500;overflow-wrap:anywhere}
 .range{color:var(--soft);font-size:.88em}
 pre{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:.75rem 1rem;margin:.6rem 0;
 white-space:pre-wrap;overflow-wrap:anywhere;font:.86rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
@@ -70,7 +73,7 @@ path.c3,line.c3{stroke:var(--c3)}path.c4,line.c4{stroke:var(--c4)}path.c5,line.c
 padding:0;margin:.8rem 0}
 .gallery li{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:.7rem;min-width:0}
 .triple{display:grid;grid-template-columns:repeat(3,1fr);gap:.5rem}
-.triple img{width:100%;aspect-ratio:1;object-fit:contain;image-rendering:pixelated;border-radius:4px;display:block}
+.triple img{width:100%;height:auto;aspect-ratio:1;object-fit:contain;image-rendering:pixelated;border-radius:4px;display:block}
 .triple span{display:block;font-size:.78rem;color:var(--soft);text-align:center;margin-top:.2rem}
 .verdict{margin:.5rem 0 0;font-size:.9rem;overflow-wrap:anywhere}
 @media (max-width:30rem){body{font-size:15px}header{padding-top:1.4rem}h1{font-size:1.5rem}

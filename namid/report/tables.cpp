@@ -154,18 +154,18 @@ void add_attack(Html& page, const RunData& run) {
   const AttackFacts facts = attack_of(run);
   if (facts.name.empty() && facts.norm.empty() && !facts.epsilon) return;
   add_heading(page, "What the attack was");
-  add_fact_table(page, "Images lie in [0, 1]; the norm bounds the change of one image.",
-                 {{"attack", facts.name},
-                  {"norm", facts.norm == "linf" ? "L∞"
-                           : facts.norm == "l2" ? "L2"
-                                                : facts.norm},
-                  {"epsilon", facts.epsilon ? epsilon_text(*facts.epsilon) : ""},
-                  {"steps", facts.steps},
-                  {"step size", facts.step_size},
-                  {"restarts", facts.restarts},
-                  {"start", facts.start},
-                  {"iterate that counts", facts.judge},
-                  {"loss", facts.loss}});
+  add_paragraph(page, "Images lie in [0, 1]; the norm bounds the change of one image.", "note");
+  add_facts(page, {{"attack", facts.name},
+                   {"norm", facts.norm == "linf" ? "L∞"
+                            : facts.norm == "l2" ? "L2"
+                                                 : facts.norm},
+                   {"epsilon", facts.epsilon ? epsilon_text(*facts.epsilon) : ""},
+                   {"steps", facts.steps},
+                   {"step size", facts.step_size},
+                   {"restarts", facts.restarts},
+                   {"start", facts.start},
+                   {"iterate that counts", facts.judge},
+                   {"loss", facts.loss}});
 }
 
 void add_scores(Html& page, const RunData& run) {

@@ -9,6 +9,7 @@ namespace {
 
 constexpr auto kLast = "last";
 constexpr auto kPrevious = "previous";
+constexpr auto kNext = "next";
 
 std::filesystem::path file(const std::filesystem::path& folder, const std::string& name) {
   return folder / (name + ".safetensors");
@@ -16,17 +17,20 @@ std::filesystem::path file(const std::filesystem::path& folder, const std::strin
 
 }  // namespace
 
+// The new state is on disk before an older one goes: `last` may be the damaged one of the two.
 void Checkpoints::save(const run::Checkpoint& checkpoint) const {
-  if (std::filesystem::exists(file(folder_, kLast))) {
+  run::save_checkpoint(folder_, kNext, checkpoint);
+  const auto rename = [&](const char* from, const char* to) {
     std::error_code error;
-    std::filesystem::rename(file(folder_, kLast), file(folder_, kPrevious), error);
+    std::filesystem::rename(file(folder_, from), file(folder_, to), error);
     if (error) throw ResourceError(str(folder_.string(), ": cannot rename: ", error.message()));
-  }
-  run::save_checkpoint(folder_, kLast, checkpoint);
+  };
+  if (std::filesystem::exists(file(folder_, kLast))) rename(kLast, kPrevious);
+  rename(kNext, kLast);
 }
 
 std::optional<run::Checkpoint> Checkpoints::load() const {
-  return run::load_newest_checkpoint(folder_, {kLast, kPrevious});
+  return run::load_newest_checkpoint(folder_, {kNext, kLast, kPrevious});
 }
 
 std::string Checkpoints::kept() const {

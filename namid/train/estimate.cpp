@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
@@ -38,10 +41,29 @@ mi::EstimatorInfo estimator_info(const models::Classifier& target, const std::st
           .target_sha256 = target_sha256};
 }
 
+struct Scores {
+  Metrics means;
+  std::int64_t images = 0, selected = 0;
+};
+
+/// Adds a batch: means over all samples weigh by their number, those over the selected by theirs.
+void add(EpochMeans& sums, Scores& scores, Metrics batch, std::int64_t size) {
+  const auto selected = static_cast<std::int64_t>(batch.at("selected"));
+  batch.erase("selected");
+  Metrics of_selected;
+  for (const auto& [name, value] : batch)
+    if (name.ends_with("_selected")) of_selected.emplace(name, value);
+  for (const auto& [name, value] : of_selected) batch.erase(name);
+  sums.add(batch, size);
+  sums.add(of_selected, selected);
+  scores.images += size;
+  scores.selected += selected;
+}
+
 /// Mean scores over full batches of at most kScoredImages training images, nets in eval mode.
-Metrics final_scores(const models::Classifier& target, const mi::EstimatorPair& pair,
-                     const data::Dataset& training, const attacks::PgdOptions& attack,
-                     const EstimateOptions& options) {
+Scores final_scores(const models::Classifier& target, const mi::EstimatorPair& pair,
+                    const data::Dataset& training, const attacks::PgdOptions& attack,
+                    const EstimateOptions& options) {
   pair.natural.train(false);
   pair.adversarial.train(false);
   const auto frozen = target.frozen_eval();
@@ -49,15 +71,17 @@ Metrics final_scores(const models::Classifier& target, const mi::EstimatorPair& 
   const auto size = std::min<std::int64_t>(options.batch_size, training.size());
   const auto batches = std::max<std::int64_t>(1, std::min(training.size(), kScoredImages) / size);
   EpochMeans sums;
+  Scores scores;
   for (std::int64_t i = 0; i < batches; ++i) {
     const auto rows = std::span(order).subspan(i * size, size);
     const auto batch = data::make_batch(training, rows, target.device());
     attacks::Context context{.random = Random(options.seed, "estimate/score")};
     context.ids = batch.ids;
     const auto seen = estimation_batch(target, batch, attack, pair.info.layer, context);
-    sums.add(mi::mean_scores(pair, seen, options.selection, options.dv_mask), size);
+    add(sums, scores, mi::mean_scores(pair, seen, options.selection, options.dv_mask), size);
   }
-  return sums.means();
+  scores.means = sums.means();
+  return scores;
 }
 
 /// The score that the objective raised, on its own kind of samples; NaN if none was selected.
@@ -108,10 +132,12 @@ nlohmann::json estimate(const models::Classifier& target, const std::string& tar
   const auto scores = final_scores(target, pair, training, attack, options);
   mi::save_estimators(surroundings.folder / "estimators.safetensors", pair);
   auto warnings = work.warnings();
-  const auto weak = weaknesses(scores, options.objective);
+  const auto weak = weaknesses(scores.means, options.objective);
   warnings.insert(warnings.end(), weak.begin(), weak.end());
-  return {{"epochs", loop.epochs}, {"steps", loop.steps},   {"seconds", loop.seconds},
-          {"scores", scores},      {"weak", !weak.empty()}, {"warnings", warnings}};
+  return {{"epochs", loop.epochs},          {"steps", loop.steps},
+          {"seconds", loop.seconds},        {"scores", scores.means},
+          {"scored_images", scores.images}, {"selected_images", scores.selected},
+          {"weak", !weak.empty()},          {"warnings", warnings}};
 }
 
 }  // namespace namid::train

@@ -119,7 +119,8 @@ void EpochLoop::restore() {
 
 void EpochLoop::load(const run::Checkpoint& checkpoint) {
   const auto& state = checkpoint.state;
-  for (const auto& [key, value] : identity().items())
+  const auto expected = identity();
+  for (const auto& [key, value] : expected.items())
     if (state.at("identity").at(key) != value)
       throw OptionError(str("[", options_.stage, "] ", key, ": the checkpoint was made with ",
                             state.at("identity").at(key).dump(), ", got ", value.dump()));

@@ -25,8 +25,8 @@ void expect_failure(const std::string& arguments, int code, const std::string& m
 TEST(Cli, HelpAndVersion) {
   const auto help = run_program("--help");
   EXPECT_EQ(help.code, 0);
-  for (const auto* command : {"demo", "train", "estimate", "evaluate", "compare", "report", "resume",
-                              "list", "doctor"})
+  for (const auto* command :
+       {"demo", "train", "estimate", "evaluate", "compare", "report", "resume", "list", "doctor"})
     EXPECT_NE(help.text.find(command), std::string::npos) << command;
   EXPECT_EQ(run_program("--version").text.rfind("namid 0.", 0), 0u);
   const auto train = run_program("train --help");
@@ -74,9 +74,9 @@ TEST(Cli, FlagsWinOverFileWinsOverDefault) {
   const TempFolder folder;
   std::ofstream(folder / "recipe.toml") << "epochs = 7\nlr = 0.25\n[attack]\nsteps = 3\n"
                                            "epsilon = \"8/255\"\n";
-  const auto result = run_program(std::string("train") + kTiny + "--lr 0.125 --defense natural --config " +
-                                  (folder / "recipe.toml").string() + " --out " +
-                                  folder.path().string() + " --name x");
+  const auto result = run_program(
+      std::string("train") + kTiny + "--lr 0.125 --defense natural --config " +
+      (folder / "recipe.toml").string() + " --out " + folder.path().string() + " --name x");
   ASSERT_EQ(result.code, 0) << result.text;
   json record;
   std::ifstream(folder / "train/x-001/run.json") >> record;
@@ -110,7 +110,8 @@ TEST(Cli, TrainEvaluateCompareReport) {
   const std::string out = " --out " + folder.path().string() + " ";
   ASSERT_EQ(run_program(std::string("train") + kTiny + out + "--name a --validation 16").code, 0);
   const auto model = (folder / "train/a-001").string();
-  const auto evaluated = run_program("evaluate " + model + out + "--epsilon 0.1 --steps 3 --test-limit 50 "
+  const auto evaluated = run_program("evaluate " + model + out +
+                                     "--epsilon 0.1 --steps 3 --test-limit 50 "
                                      "--threads 1 --quiet --json");
   ASSERT_EQ(evaluated.code, 0) << evaluated.text;
   const auto result = json::parse(evaluated.text);
@@ -130,13 +131,15 @@ TEST(Cli, EstimatesAndTrainsNamid) {
   const TempFolder folder;
   const std::string out = " --out " + folder.path().string() + " ";
   ASSERT_EQ(run_program(std::string("train") + kTiny + out + "--name a").code, 0);
-  const auto estimated = run_program("estimate " + (folder / "train/a-001").string() + out +
-                                     "--train-limit 64 --batch-size 32 --epochs 1 --units 16 --steps 2 "
-                                     "--epsilon 0.1 --threads 1 --quiet --name e");
+  const auto estimated =
+      run_program("estimate " + (folder / "train/a-001").string() + out +
+                  "--train-limit 64 --batch-size 32 --epochs 1 --units 16 --steps 2 "
+                  "--epsilon 0.1 --threads 1 --quiet --name e");
   ASSERT_EQ(estimated.code, 0) << estimated.text;
-  const auto namid = run_program(std::string("train") + kTiny + out +
-                                 "--defense namid --mi-warmup 0 --allow-weak-estimator --estimators " +
-                                 (folder / "estimate/e-001").string() + " --name n");
+  const auto namid =
+      run_program(std::string("train") + kTiny + out +
+                  "--defense namid --mi-warmup 0 --allow-weak-estimator --estimators " +
+                  (folder / "estimate/e-001").string() + " --name n");
   ASSERT_EQ(namid.code, 0) << namid.text;
   expect_failure(std::string("train") + kTiny + out + "--norm l2 --defense namid --estimators " +
                      (folder / "estimate/e-001").string(),

@@ -33,8 +33,8 @@ int run_and_signal(const TempFolder& folder, const std::string& name, int signal
   const auto metrics = folder / ("train/" + name + "-001/metrics.jsonl");
   const pid_t child = fork();
   if (child == 0) {
-    const auto command = std::string("exec ") + NAMID_PROGRAM + " " + training(folder, name) +
-                         " >/dev/null 2>&1";
+    const auto command =
+        std::string("exec ") + NAMID_PROGRAM + " " + training(folder, name) + " >/dev/null 2>&1";
     execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
     _exit(127);
   }

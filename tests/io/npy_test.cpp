@@ -20,7 +20,8 @@ using testing::message_of;
 /// A version-1 file with this header text and data, as numpy would pad it.
 Bytes npy_file(const std::string& header, const std::string& data, int version = 1) {
   std::string text = str("\x93NUMPY", static_cast<char>(version), '\0');
-  const auto padded = header + std::string(header.size() < 117 ? 117 - header.size() : 0, ' ') + "\n";
+  const auto padded =
+      header + std::string(header.size() < 117 ? 117 - header.size() : 0, ' ') + "\n";
   const auto length = padded.size();
   for (int i = 0; i < (version == 1 ? 2 : 4); ++i) text += static_cast<char>(length >> (8 * i));
   text += padded + data;

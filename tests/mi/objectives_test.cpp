@@ -8,6 +8,7 @@
 namespace namid::mi {
 namespace {
 
+using testing::from_index;
 using testing::small_estimators;
 using testing::wave;
 
@@ -118,11 +119,14 @@ TEST(EstimationLoss, TrainingRaisesTheScoreOfMatchedPairsAlone) {
   const auto pair = make_estimators(
       {.units = 16, .num_classes = 10, .input_shape = {3, 8, 8}, .objective = "separate"}, 2);
   auto batch = batch_of(12);
+  const auto scattered = [](double n) { return std::sin(0.9 * std::pow(n, 1.6)); };
+  batch.x = 0.5 + 0.5 * from_index({12, 3, 8, 8}, scattered);
+  batch.output_natural = 3 * from_index({12, 10}, scattered);
   for (auto* t : {&batch.x, &batch.x_adv, &batch.output_natural, &batch.output_adversarial})
     *t = t->to(at::kFloat);
-  torch::optim::Adam adam(pair.natural.parameters(), torch::optim::AdamOptions(1e-3));
+  torch::optim::Adam adam(pair.natural.parameters(), torch::optim::AdamOptions(3e-3));
   double first = 0;
-  for (int step = 0; step < 40; ++step) {
+  for (int step = 0; step < 60; ++step) {
     const auto result = estimation_loss(pair, batch, EstimationObjective::separate);
     if (step == 0) first = result.metrics.at("natural_score");
     adam.zero_grad();

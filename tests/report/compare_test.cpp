@@ -28,7 +28,7 @@ class Compare : public ::testing::Test {
 TEST_F(Compare, Text) {
   EXPECT_EQ(
       both(TableFormat::text),
-      "run        defence          natural %           robust %            images  attack  norm  "
+      "run        defence           natural %           robust %            images  attack  norm  "
       "epsilon  seconds  status\n"
       "eval-001   -         76.9 [74.2, 79.5]  63.9 [60.9, 66.9]              1000  pgd-40  linf  "
       "0.1        184.2  done\n"

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -31,8 +32,8 @@ inline json accuracy(int correct, int n, double below, double above) {
   const double value = static_cast<double>(correct) / n;
   return {{"correct", correct},
           {"accuracy", value},
-          {"lower", value - below},
-          {"upper", value + above},
+          {"lower", std::max(0.0, value - below)},
+          {"upper", std::min(1.0, value + above)},
           {"confidence", 0.95}};
 }
 

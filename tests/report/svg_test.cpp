@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -41,14 +42,16 @@ std::string drawn(const LineChart& chart) {
 }
 
 TEST(Ticks, AreRoundNumbersThatCoverTheRange) {
-  EXPECT_EQ(labels(round_ticks(0, 1)), (std::vector<std::string>{"0.0", "0.5", "1.0"}));
-  EXPECT_EQ(labels(round_ticks(0, 100)), (std::vector<std::string>{"0", "50", "100"}));
+  EXPECT_EQ(labels(round_ticks(0, 1)),
+            (std::vector<std::string>{"0", "0.2", "0.4", "0.6", "0.8", "1.0"}));
+  EXPECT_EQ(labels(round_ticks(0, 100)),
+            (std::vector<std::string>{"0", "20", "40", "60", "80", "100"}));
   EXPECT_EQ(labels(round_ticks(1.03, 2.31)),
             (std::vector<std::string>{"1.0", "1.5", "2.0", "2.5"}));
   EXPECT_EQ(labels(round_ticks(-10.2, 2.4)),
             (std::vector<std::string>{"-15", "-10", "-5", "0", "5"}));
   EXPECT_EQ(labels(round_ticks(0.0005, 0.05, 6)),
-            (std::vector<std::string>{"0.00", "0.01", "0.02", "0.03", "0.04", "0.05"}));
+            (std::vector<std::string>{"0", "0.01", "0.02", "0.03", "0.04", "0.05"}));
 }
 
 TEST(Ticks, HoldForAnyRange) {
@@ -62,7 +65,7 @@ TEST(Ticks, HoldForAnyRange) {
       for (std::size_t i = 1; i < ticks.values.size(); ++i) {
         EXPECT_LT(ticks.values[i - 1], ticks.values[i]) << low << ' ' << high;
       }
-      if (std::isfinite(low) && std::isfinite(high) && std::abs(high) <= 1e300) {
+      if (std::max(std::abs(low), std::abs(high)) <= 1e300) {
         EXPECT_LE(ticks.low, std::min(low, high) + ticks.step * 1e-6);
         EXPECT_GE(ticks.high, std::max(low, high) - ticks.step * 1e-6);
       }

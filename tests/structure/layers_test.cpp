@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Keeps the layers of ARCHITECTURE.md: a folder includes only from itself and the folders above it, core
-// and io see no torch, headers do not include all of torch, every citation is in docs/papers.bib.
+// Keeps the layers of ARCHITECTURE.md: a folder includes only from itself and the folders above it,
+// core and io see no torch, headers do not include all of torch, every citation is in
+// docs/papers.bib.
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -17,11 +19,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kLayers = {"core",   "io",      "dist", "run",      "data",
-                                          "models", "engine",  "attacks", "mi",    "defenses",
-                                          "eval",   "train",   "report"};
+const std::vector<std::string> kLayers = {"core",   "io",     "dist",    "run", "data",
+                                          "models", "engine", "attacks", "mi",  "defenses",
+                                          "eval",   "train",  "report"};
 
-fs::path source_folder() { return NAMID_SOURCE_DIR; }
+fs::path source_folder() {
+  return NAMID_SOURCE_DIR;
+}
 
 std::string read(const fs::path& path) {
   std::stringstream text;
@@ -84,6 +88,21 @@ TEST(Layers, CoreAndIoDoNotKnowTorch) {
   }
 }
 
+TEST(Layers, CoreAndIoAreCompiledWithoutTorchOnTheIncludePath) {
+  const auto commands =
+      nlohmann::json::parse(read(fs::path(NAMID_BUILD_DIR) / "compile_commands.json"));
+  int checked = 0;
+  for (const auto& entry : commands) {
+    const auto file = fs::relative(entry.at("file").get<std::string>(), source_folder()).string();
+    const bool torch_free = file.rfind("namid/core/", 0) == 0 || file.rfind("namid/io/", 0) == 0;
+    if (!torch_free || file.rfind("namid/core/tensor_", 0) == 0) continue;
+    EXPECT_EQ(entry.at("command").get<std::string>().find("/torch/include"), std::string::npos)
+        << file;
+    ++checked;
+  }
+  EXPECT_GT(checked, 20);
+}
+
 TEST(Layers, NoHeaderIncludesAllOfTorch) {
   const std::regex all(R"re(#include <(torch/(torch|all|extension)\.h)>)re");
   for (const auto& path : sources({"namid", "apps", "python", "tests"})) {
@@ -107,7 +126,8 @@ TEST(Citations, EveryCitedPaperIsInTheBibliography) {
   for (const auto& path : sources({"namid", "apps"})) {
     const auto text = read(path);
     for (const auto& id : matches(text, arxiv)) {
-      EXPECT_NE(bibliography.find("eprint = {" + id + "}"), std::string::npos) << path << ": " << id;
+      EXPECT_NE(bibliography.find("eprint = {" + id + "}"), std::string::npos)
+          << path << ": " << id;
       ++cited;
     }
     for (const auto& name : matches(text, key)) {

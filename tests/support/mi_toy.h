@@ -6,12 +6,13 @@
 
 namespace namid::testing {
 
-/// Estimators for 8x8 RGB images and 10 classes, float64, frozen.
-inline mi::EstimatorPair small_estimators(std::int64_t units = 16, std::uint64_t seed = 1) {
+/// Estimators for 8x8 RGB images and 10 classes, frozen.
+inline mi::EstimatorPair small_estimators(std::int64_t units = 16,
+                                          at::ScalarType type = at::kDouble) {
   auto pair = mi::make_estimators(
-      {.units = units, .num_classes = 10, .input_shape = {3, 8, 8}, .objective = "selected"}, seed);
+      {.units = units, .num_classes = 10, .input_shape = {3, 8, 8}, .objective = "selected"}, 1);
   for (const auto& estimator : {pair.natural, pair.adversarial}) {
-    estimator.to(at::kDouble);
+    estimator.to(type);
     estimator.freeze();
   }
   return pair;
@@ -42,29 +43,31 @@ inline void fill_by_formula(const mi::Estimator& estimator) {
   }
 }
 
-/// The reference's toy problem in float64: a linear model of six 8x8 RGB images and ten classes,
-/// with adversarial images of six sign steps, and formula-filled estimators of width 128.
+/// The reference's toy problem: a linear model of six 8x8 RGB images and ten classes, with
+/// adversarial images of six sign steps, and formula-filled estimators of width 128.
 struct MiToy {
-  at::Tensor weight = (0.2 * wave({10, 192}, 0.37)).requires_grad_();
-  models::Classifier model{[w = weight](const at::Tensor& x) { return x.flatten(1).matmul(w.t()); },
-                           {.name = "toy", .num_classes = 10, .input_shape = {3, 8, 8}},
-                           {weight}};
-  at::Tensor y = torch::tensor({9, 9, 7, 6, 8, 7});
-  at::Tensor x = from_index({6, 3, 8, 8}, [](double n) {
-    return 0.5 + 0.5 * std::sin(0.13 * n + 0.002 * std::pow(n, 1.5));
-  });
-  at::Tensor x_adv = x.clone();
-  mi::EstimatorPair estimators = small_estimators(128);
+  at::Tensor weight, x, x_adv, y = torch::tensor({9, 9, 7, 6, 8, 7});
+  models::Classifier model;
+  mi::EstimatorPair estimators;
 
-  MiToy() {
+  explicit MiToy(at::ScalarType type = at::kDouble)
+      : weight((0.2 * wave({10, 192}, 0.37)).to(type).requires_grad_()),
+        x(from_index({6, 3, 8, 8}, image).to(type)),
+        x_adv(x),
+        model([w = weight](const at::Tensor& images) { return images.flatten(1).matmul(w.t()); },
+              {.name = "toy", .num_classes = 10, .input_shape = {3, 8, 8}}, {weight}),
+        estimators(small_estimators(128, type)) {
     for (int step = 0; step < 6; ++step) {
-      const auto point = x_adv.detach().requires_grad_();
-      const auto loss = torch::nn::functional::cross_entropy(model(point), y);
+      const auto point = x_adv.detach().clone().requires_grad_();
+      const auto loss = at::cross_entropy_loss(model(point), y);
       const auto moved = point.detach() + 0.004 * torch::autograd::grad({loss}, {point})[0].sign();
       x_adv = at::minimum(at::maximum(moved, x - 8.0 / 255), x + 8.0 / 255).clamp(0, 1);
     }
     fill_by_formula(estimators.natural);
     fill_by_formula(estimators.adversarial);
+  }
+  static double image(double n) {
+    return 0.5 + 0.5 * std::sin(0.13 * n + 0.002 * std::pow(n, 1.5));
   }
 };
 
