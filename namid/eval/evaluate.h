@@ -36,11 +36,18 @@ NAMID_CHECK_FIELDS(EvaluateOptions);
 /// is re-checked by the verifier. Writes ledger.sqlite (one row per sample and attack, one
 /// transaction per batch) and gallery.safetensors into the folder. Returns the "result" of the run
 /// record:
-///   {"n", "natural": A, "robust": A, "attacks": [{"name": "pgd-40", "robust": A, "refuted",
-///   "passes":
-///    {"forwards", "backwards"}, "seconds"}], "per_class": [{"class", "n", "natural", "robust"}]}
+///   {"n", "natural": A, "robust": A,
+///    "attacks": [{"name": "pgd-40", "robust": A, "refuted",
+///                 "passes": {"forwards", "backwards"}, "seconds"}],
+///    "per_class": [{"class", "n", "natural": A, "robust": A}]}
 /// with A = {"correct", "accuracy", "lower", "upper", "confidence"} (Clopper-Pearson: sampling
-/// error under this attack). A clean error counts as broken. Resuming skips what the ledger holds.
+/// error under this attack). A clean error counts as broken; "refuted" are claimed successes that
+/// the verifier did not confirm; "class" is the class's name, classes without samples are left out.
+/// An attack that ends in NumericError has the row {"name", "error"}, and "robust" is missing.
+/// Draws belong to (seed, "test/pgd-40", sample id). Resuming skips what the ledger holds and gives
+/// the result of a run never interrupted. OptionError for data that do not fit the model, for
+/// probabilities instead of logits and for a model that mixes the samples of a batch; DataError for
+/// a ledger of another model, data or options; NumericError for natural logits that are not finite.
 nlohmann::json evaluate(const models::Classifier& model, const data::Dataset& dataset,
                         const attacks::PgdOptions& attack, const EvaluateOptions& options,
                         const run::RunFolder& folder, const run::StopToken* stop = nullptr,
