@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "namid/core/format.h"
@@ -84,6 +85,20 @@ std::string spaced(std::string name) {
   return name;
 }
 
+/// What a chart of one metric is called; anything unknown by its group and its own name.
+std::string chart_title(const std::string& group, const std::string& metric) {
+  static const std::map<std::string, std::string> titles = {
+      {"accuracy", "Natural accuracy in training (%)"},
+      {"adversarial_accuracy", "Adversarial accuracy in training (%)"},
+      {"natural_accuracy", "Natural accuracy on validation (%)"},
+      {"robust_accuracy", "Robust accuracy on validation (%)"},
+      {"loss", "Loss"},
+      {"base_loss", "Base loss"},
+      {"mi_loss", "L_mi (Eq. 8)"}};
+  const auto known = titles.find(metric);
+  return known != titles.end() ? known->second : str(group, ": ", spaced(metric));
+}
+
 struct ChartPlan {
   std::string title, note, unit;
   double factor = 1;
@@ -143,7 +158,7 @@ void add_charts(Html& page, const std::vector<Curves>& runs,
   if (runs.size() <= 1) return add_chart(page, runs, metrics, plan);
   for (const std::string& metric : metrics) {
     ChartPlan one = plan;
-    one.title = str(plan.title, ": ", spaced(metric));
+    one.title = chart_title(plan.title, metric);
     add_chart(page, runs, {metric}, one);
   }
 }
