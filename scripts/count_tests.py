@@ -31,7 +31,10 @@ def main():
     passed, failed, skipped = (0, 1, []) if docs else (1, 0, [])
     for case in ElementTree.parse(folder / "ctest-summary.xml").iter("testcase"):
         file = folder / f"{case.get('name')}.xml"
-        if not file.exists():
+        if case.get("name").startswith("example."):  # a program that passes by its exit code
+            broken = case.find("failure") is not None or case.get("status") == "fail"
+            passed, failed = passed + (not broken), failed + broken
+        elif not file.exists():
             print(f"test program {case.get('name')} left no results")
             failed += 1
     for file in sorted(folder.glob("*.xml")):

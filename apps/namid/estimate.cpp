@@ -57,7 +57,8 @@ json EstimateCommand::run(const run::RunFolder& folder, bool resume) {
 
 std::string EstimateCommand::summary(const json& result, const run::RunFolder& folder) const {
   std::string text = "DV scores (nats; not mutual information) on the training data:\n";
-  for (const auto& [name, score] : result.value("scores", json::object()).items())
+  const json scores = result.value("scores", json::object());
+  for (const auto& [name, score] : scores.items())
     if (score.is_number()) text += str("  ", name, " ", fixed(score.get<double>(), 3), "\n");
   return text + str("run folder ", folder.path().string(), "\n");
 }

@@ -54,6 +54,7 @@ Flags::Flags(CLI::App& app, OptionSet set) : app_(app), set_(std::move(set)) {
     } else {
       given->option = app.add_option(names, given->text, help)->type_name(shown_type(entry));
     }
+    given->option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     given->option->default_str(entry.default_text);
     given->option->group(entry.section.empty() ? "Options" : "[" + entry.section + "]");
     given_.push_back(std::move(given));

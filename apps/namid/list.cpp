@@ -105,7 +105,8 @@ std::string options_markdown() {
 json options_json() {
   json all = json::object();
   for (const auto& command : run_commands()) {
-    for (const auto& entry : command->options().entries())
+    const auto options = command->options();
+    for (const auto& entry : options.entries())
       all[command->command()].push_back({{"flag", entry.flag()},
                                          {"path", entry.path()},
                                          {"type", entry.type},

@@ -91,6 +91,8 @@ std::string chart_title(const std::string& group, const std::string& metric) {
       {"accuracy", "Natural accuracy in training (%)"},
       {"adversarial_accuracy", "Adversarial accuracy in training (%)"},
       {"natural_accuracy", "Natural accuracy on validation (%)"},
+      {"validation_natural_accuracy", "Natural accuracy on validation (%)"},
+      {"validation_robust_accuracy", "Robust accuracy on validation (%)"},
       {"robust_accuracy", "Robust accuracy on validation (%)"},
       {"loss", "Loss"},
       {"base_loss", "Base loss"},

@@ -57,8 +57,11 @@ std::string_view bytes_of(const at::Tensor& tensor) {
   return {static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes()};
 }
 
-std::uint32_t header_checksum(const std::vector<io::SafeTensor>& tensors,
+/// Of names, types, shapes and metadata whatever their order, which other programs may change.
+std::uint32_t header_checksum(std::vector<io::SafeTensor> tensors,
                               const io::SafeMetadata& metadata) {
+  std::sort(tensors.begin(), tensors.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
   return io::crc32c(io::safetensors_header_json(tensors, metadata));
 }
 

@@ -25,6 +25,9 @@ class AttackResult:
 
 
 def _class_count(model, x):
+    if not isinstance(x, torch.Tensor) or not x.is_floating_point():
+        kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
+        raise ValueError(f"x: expected a float tensor of images in [0,1], got {kind}; divide by 255?")
     with torch.no_grad():
         logits = model(x[:1])
     if not isinstance(logits, torch.Tensor) or logits.dim() != 2:

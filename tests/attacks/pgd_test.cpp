@@ -139,14 +139,14 @@ TEST(Pgd, ACleanErrorCountsAtTheStartPoint) {
   EXPECT_TRUE(result.success.all().item<bool>());
 }
 
-TEST(Pgd, RestartsDrawAtTheFollowingEpochsAndKeepTheBest) {
+TEST(Pgd, RestartsDrawFreshStartsAndKeepTheBest) {
   const auto model = curved({12});
   const auto x = images(8, {12}), y = labels(8, 4);
   PgdOptions options{.budget = {Norm::linf, 0.2}, .steps = 2};
   const auto at_epoch = [&](std::uint32_t epoch) {
     return pgd(model, x, y, options, {.random = Random(1, "pgd"), .epoch = epoch});
   };
-  const auto first = at_epoch(5), second = at_epoch(6);
+  const auto first = at_epoch(10), second = at_epoch(11);
   options.restarts = 2;
   const auto both = at_epoch(5);
   EXPECT_TRUE(at::equal(both.success, first.success | second.success));

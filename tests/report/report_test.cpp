@@ -80,7 +80,7 @@ TEST(Report, DemoShowsItsRowsCurvesAndScoresUnderTheirTrueName) {
   expect_safe(page);
   for (const char* part :
        {"85.6 %", "0.7 %", "64.1 %", "DV scores (nats)", "not mutual information",
-        "NAMID model, fresh estimators", "Accuracy (%): robust accuracy", "one seed",
+        "NAMID model, fresh estimators", "Robust accuracy on validation (%)", "one seed",
         "natural, epoch 12", "Learning rate"}) {
     EXPECT_TRUE(has(page, part)) << part;
   }

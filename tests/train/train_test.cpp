@@ -135,6 +135,7 @@ TEST_F(Train, ValidatesWhenDueAndAtTheEnd) {
 }
 
 TEST_F(Train, ACollapseStopsTheRunAndSaysHowToGoOn) {
+  bench.options.stop_on_collapse = true;
   const auto message = message_of<NumericError>([&] { bench.run(acting_at(12, collapse)); });
   for (const char* part : {"epoch 2", "one class is predicted for 100.0 %", "best.safetensors",
                            "stop_on_collapse = false", "after step 6 is kept"})
