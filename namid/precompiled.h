@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Precompiled for most sources: tensors and autograd, not torch's modules and optimisers, whose headers
-// double its size and with it the time of every compilation. No header includes this file.
+// Precompiled for most sources: tensors and autograd, not torch's modules and optimisers, whose
+// headers double its size and with it the time of every compilation. No header includes this file.
 #pragma once
 
 #include <torch/csrc/autograd/autograd.h>

@@ -21,19 +21,20 @@ class DemoCommand : public RunCommand {
   json record() const override;
   json document(const json& result, const run::RunFolder& folder) const override;
 
+  /// Sized for a few minutes on two cores.
   struct DemoOptions {
     std::uint64_t seed = 0;
     double epsilon = 0.1;
-    int epochs = 12;
-    std::vector<int> milestones = {10, 12};
+    int epochs = 6;
+    std::vector<int> milestones = {6};
     double lr = 0.05;
     int batch_size = 128;
-    int estimator_epochs = 8;
-    std::vector<int> estimator_milestones = {5, 7};
-    int units = 256;
+    int estimator_epochs = 3;
+    std::vector<int> estimator_milestones = {3};
+    int units = 128;
     double alpha = 5;
     double lambda = 0.1;
-    int width = 0;
+    int width = 16;
     std::int64_t train_limit = 0;
     std::int64_t test_limit = 0;
     static constexpr auto fields() {

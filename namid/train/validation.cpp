@@ -81,7 +81,8 @@ void Validation::raise_alarm(const Position& position, double share,
         "). A lower lr, a stronger clip_grad or warmup_epochs may help",
         best_ ? str("; the best weights so far (epoch ", best_->epoch, ") are in best.safetensors")
               : "",
-        "; to train on regardless, set stop_on_collapse = false in the run's config.toml and resume"));
+        "; to train on regardless, set stop_on_collapse = false in the run's config.toml and "
+        "resume"));
   log_warning(text);
   warnings.push_back(text);
 }

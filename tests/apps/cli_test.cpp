@@ -146,5 +146,25 @@ TEST(Cli, EstimatesAndTrainsNamid) {
                  2, "norm");
 }
 
+TEST(CliSlow, DemoPrintsOneDocument) {
+  const TempFolder folder;
+  const auto result = run_program(
+      "demo --epochs 1 --estimator-epochs 1 --train-limit 128 --test-limit 64 --batch-size 32 "
+      "--width 4 --units 16 --threads 1 --json --quiet --out " +
+      folder.path().string() + " 2>/dev/null");
+  ASSERT_EQ(result.code, 0) << result.text;
+  const auto document = json::parse(result.text);
+  for (const auto* name : {"natural", "standard", "namid"}) {
+    const auto& row = document.at(name);
+    EXPECT_TRUE(row.at("natural_accuracy").is_number()) << name;
+    EXPECT_LE(row.at("robust_accuracy").at("lower"), row.at("robust_accuracy").at("value"));
+    EXPECT_LE(row.at("robust_accuracy").at("value"), row.at("robust_accuracy").at("upper"));
+    EXPECT_EQ(row.at("n"), 64);
+    EXPECT_TRUE(row.at("seconds").is_number());
+    EXPECT_TRUE(std::filesystem::exists(row.at("run").get<std::string>() + "/model.safetensors"));
+  }
+  EXPECT_TRUE(std::filesystem::exists(document.at("report").get<std::string>()));
+}
+
 }  // namespace
 }  // namespace namid::testing

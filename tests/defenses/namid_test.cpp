@@ -184,8 +184,7 @@ TEST(NamidLoss, IsTheBaseLossWhereNothingIsSelected) {
   toy.x_adv = toy.x;
   auto w = toy.weight.clone().requires_grad_();
   const auto result = toy.loss(w);
-  EXPECT_EQ(value(result.loss),
-            value(at::cross_entropy_loss(Linear::logits(w, toy.x), toy.y)));
+  EXPECT_EQ(value(result.loss), value(at::cross_entropy_loss(Linear::logits(w, toy.x), toy.y)));
   EXPECT_EQ(result.metrics.at("mi_empty"), 1);
   EXPECT_EQ(result.metrics.at("mi_loss"), 0);
   EXPECT_TRUE(torch::autograd::grad({result.loss}, {w})[0].isfinite().all().item<bool>());
