@@ -17,7 +17,7 @@ class Flags {
  public:
   /// Adds the flags to `app`. The set's structs must outlive the parse.
   Flags(CLI::App& app, OptionSet set);
-  /// After parsing: the file first, then flags and --set in the order given. Throws OptionError for
+  /// After parsing: the file first, then flags, then --set. Throws OptionError for
   /// unknown flags (with the nearest match), keys and values.
   void apply() const;
 

@@ -13,7 +13,7 @@ namespace namid::mi {
 /// multiply: its score counts as 0, so that e⁰ enters the sum (reference code).
 enum class DvMask { exclude, multiply };
 
-/// Row-wise Donsker-Varadhan loss as NAMID trains with it (spec of the reference, per sample i and
+/// Row-wise Donsker-Varadhan loss as NAMID trains with it (released code, per sample i and
 /// location k):
 ///   loss[i,k] = log Σ_{j≠i} exp u[i,j,k] − log(N−1) − u[i,i,k]
 /// scores u: (N, N, K), N ≥ 2, from `score_tensor`. Returns (N, K); the loss of a sample is its

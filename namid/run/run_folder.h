@@ -31,7 +31,7 @@ class RunFolder {
   std::string read_config() const;
 
   /// The record: command, argv, status, exit_code, started, ended, seconds, seed, profile, options,
-  /// environment (version, commit, torch, CPU, threads, precision), data (name, sha256, shape,
+  /// environment (version, commit, torch, CPU, threads, data (name, sha256, shape,
   /// counts), model (name, parameters, sha256), result. `update_record` merges keys and replaces
   /// the file atomically.
   nlohmann::json read_record() const;
