@@ -1,16 +1,20 @@
 # Two commands do everything: `make demo` and `make test`. Both set up what is missing first.
-.PHONY: setup build demo test bench check-full format clean
+.PHONY: setup configure build demo test bench check-full format clean
 BUILD := build/release
 
 setup:
 	@scripts/setup
 
-build: setup
+configure: setup
 	@mkdir -p build
 	@cmake --preset release > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+
+build: configure
 	@cmake --build --preset release
 
-demo: build
+# The demo needs the program alone; `make build` goes on with the extension and the tests.
+demo: configure
+	@cmake --build --preset release --target namid_program
 	@$(BUILD)/namid demo
 
 test: build
