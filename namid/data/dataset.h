@@ -81,8 +81,9 @@ struct Batch {
 Batch make_batch(const Dataset& dataset, std::span<const std::int64_t> indices,
                  const at::Device& device = at::kCPU);
 
-/// Zero-pad 4, crop at an offset uniform on {0..8}², flip with probability 1/2 (as the released code); draws
-/// belong to (sample id, epoch), so batch size and order do not change them. x: (N, C, H, W).
+/// Zero-pad 4, crop at an offset uniform on {0..8}², flip with probability 1/2 (as the released
+/// code); draws belong to (sample id, epoch), so batch size and order do not change them. x: (N, C,
+/// H, W).
 at::Tensor augment(const at::Tensor& x, const SampleIds& ids, const Random& random,
                    std::uint32_t epoch);
 
