@@ -124,7 +124,8 @@ void add_samples(Html& page, const RunData& run, const Gallery& gallery) {
 
 void add_gallery(Html& page, const RunData& run) {
   bool has_heading = false;
-  for (const auto& [name, evaluation] : evaluations_of(run)) {
+  const auto evaluations = evaluations_of(run);
+  for (const auto& [name, evaluation] : evaluations) {
     const auto gallery = read_gallery(*evaluation);
     if (!gallery) continue;
     if (!has_heading) {
@@ -139,7 +140,12 @@ void add_gallery(Html& page, const RunData& run) {
       add_samples(page, *evaluation, *gallery);
       continue;
     }
-    page.open("details").element("summary", name);
+    if (name == evaluations.back().first) {  // one set is seen at once, the others on demand
+      page.open("details", {{"open", ""}});
+    } else {
+      page.open("details");
+    }
+    page.element("summary", name);
     add_samples(page, *evaluation, *gallery);
     page.close();
   }
