@@ -16,7 +16,7 @@ constexpr std::uint16_t kFirstDay = 1 << 5 | 1;  // 1 January 1980, the earliest
 class Writer {
  public:
   void put(std::uint64_t value, int bytes) {
-    for (int i = 0; i < bytes; ++i) out_.push_back(std::byte(value >> (8 * i) & 0xff));
+    for (; bytes > 0; --bytes, value >>= 8) out_.push_back(std::byte(value & 0xff));
   }
   void put(ByteSpan bytes) { out_.insert(out_.end(), bytes.begin(), bytes.end()); }
   std::uint64_t offset() const { return out_.size(); }
