@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "namid/core/options.h"
 #include "namid/core/random.h"
@@ -17,7 +19,7 @@ namespace namid::attacks {
 using models::Classifier;
 
 /// Norm that measures a perturbation, over all entries of one sample.
-enum class Norm { linf, l2 };
+enum class Norm { linf, l2, l1 };
 
 /// Which perturbations are allowed: norm(x_adv - x) ≤ epsilon and x_adv in [0,1].
 struct Budget {
@@ -60,15 +62,28 @@ struct Context {
   LossFunction loss = {};          ///< instead of the attack's own loss (adaptive attacks)
   GradientFunction gradient = {};  ///< instead of autograd through loss (adaptive attacks)
   bool verdict = true;  ///< false: success and loss need not be known (training saves a forward)
+  /// One round alone instead of all (rounds.h), drawn as if the others had been run: evaluations
+  /// pack the survivors of a round into full batches before the next.
+  std::optional<int> round = {};
+  /// Rows that are done may leave the batch. false: every pass has all rows, so that no result
+  /// moves with the verdicts on other rows (evaluation in a fixed compute batch).
+  bool compact = true;
+  /// Draw from this generator, in the order of the reference code, instead of from `random`: for
+  /// parity with published runs. Results then depend on batch size and order.
+  std::optional<at::Generator> sequential = {};
 };
 
 /// What an attack returns. It is not believed: the runner re-checks ball, box and success.
 struct AttackResult {
-  at::Tensor x_adv;    ///< float32 like x, inside ball and box
-  at::Tensor success;  ///< bool (N): misclassified at x_adv (targeted: classified as the target)
-  at::Tensor step;     ///< int64 (N): step at which x_adv was found, 0 = start point
-  at::Tensor loss;     ///< float32 (N): the attack's loss at x_adv
-  Passes passes;
+  at::Tensor x_adv;       ///< float32 like x, inside ball and box
+  at::Tensor success;     ///< bool (N): misclassified at x_adv (targeted: classified as the target)
+  at::Tensor step;        ///< int64 (N): step at which x_adv was found, 0 = start point
+  at::Tensor loss;        ///< float32 (N): the attack's loss at x_adv
+  Passes passes;          ///< all that were made, rows that were done already included
+  at::Tensor round = {};  ///< int64 (N): round in which x_adv was found; undefined: 0
+  /// int64 (N): passes that the sample's own result took, whatever its neighbours did; undefined:
+  /// the same for all rows, passes / N.
+  at::Tensor forwards = {}, backwards = {};
 };
 
 /// Throws OptionError unless x is a finite float32 batch (N ≥ 1, ...) in [0,1] that fits the
@@ -82,6 +97,6 @@ void check_batch(const Classifier& model, const at::Tensor& x, const at::Tensor&
 namespace namid {
 template <>
 struct EnumNames<attacks::Norm> {
-  static constexpr std::array kNames{"linf", "l2"};
+  static constexpr std::array kNames{"linf", "l2", "l1"};
 };
 }  // namespace namid

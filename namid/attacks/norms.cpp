@@ -23,7 +23,7 @@ at::Tensor sample_norms(const at::Tensor& batch, Norm norm) {
   if (norm == Norm::linf)
     return at::linalg_vector_norm(batch, std::numeric_limits<double>::infinity(), dims)
         .to(at::kDouble);
-  return at::linalg_vector_norm(batch, 2, dims, false, at::kDouble);
+  return at::linalg_vector_norm(batch, norm == Norm::l1 ? 1 : 2, dims, false, at::kDouble);
 }
 
 at::Tensor perturbation_norms(const at::Tensor& x_adv, const at::Tensor& x, Norm norm) {

@@ -9,7 +9,7 @@
 namespace namid::attacks {
 
 /// Projected gradient descent, Madry et al. 2018 (arXiv:1706.06083), Sec. 2.1:
-/// x ← Π(x + α · dir(∇ₓ L)), dir = sign for L∞, g / max(‖g‖₂, 1e-12) for L2.
+/// x ← Π(x + α · dir(∇ₓ L)), dir as in steps.h.
 struct PgdOptions {
   Budget budget = {};
   int steps = 10;
@@ -29,19 +29,25 @@ struct PgdOptions {
               "first point: uniform in the ball, x + 0.001 N(0,1), or x"),
         field("judge", &PgdOptions::judge, "return the best iterate seen, or the last"),
         field("loss", &PgdOptions::loss, "loss that is maximised"),
-        field("restarts", &PgdOptions::restarts, "runs from fresh starts; the best counts",
-              at_least(1)),
+        field("restarts", &PgdOptions::restarts,
+              "runs from fresh starts, each on what is not fooled yet", at_least(1)),
         field("targeted", &PgdOptions::targeted, "y holds target classes, towards which x moves")};
   }
 };
 NAMID_CHECK_FIELDS(PgdOptions);
 
+/// Rounds (rounds.h) that the attack takes on a model of that many classes.
+constexpr int rounds(const PgdOptions& options, std::int64_t /*classes*/ = 0) {
+  return options.restarts;
+}
+
 /// x: float32 (N, *input_shape) in [0,1]; y: int64 (N). Returns points inside ball and box; an
 /// epsilon of 0 gives x bit for bit. Deviations from the paper: the ball is met before the box, and
 /// a zero gradient moves nothing.
 /// Judged (Judge::best): the start point, unless it is `gauss`, which may lie outside the box; the
-/// points after each step; the final point. Judge::last: the final point of each restart; among
-/// restarts the best of them. Targeted: the loss is −loss(logits, target).
+/// points after each step; the final point. Judge::last: the final point of each restart. A restart
+/// attacks the samples that are not fooled yet; among restarts the best point counts. Targeted: the
+/// loss is −loss(logits, target).
 /// Passes per sample and restart: `steps` forwards and backwards, and one forward of the final
 /// point. With Judge::last, one restart and context.verdict = false that forward is left out;
 /// success and loss are then undefined tensors. Restart r draws its start at epoch context.epoch +

@@ -12,6 +12,14 @@ namespace {
 // sqrt(n) that alone could exceed the promised relative 1e-5.
 constexpr double kFineRatio = 3.5e-3;
 
+/// x_adv holds a perturbation; x is added so that rounding to float32 lengthens no entry.
+void add_rounding_inwards(at::Tensor& x_adv, const at::Tensor& x) {
+  const auto length = x_adv.abs();
+  x_adv.add_(x);
+  const auto too_far = (x_adv - x).abs_() > length;
+  x_adv.copy_(at::where(too_far, at::nextafter(x_adv, x), x_adv)).clamp_(0, 1);
+}
+
 }  // namespace
 
 Projection::Projection(const at::Tensor& x, const Budget& budget)
@@ -19,7 +27,7 @@ Projection::Projection(const at::Tensor& x, const Budget& budget)
   if (budget.norm == Norm::linf) {
     lower_ = (x_ - budget.epsilon).clamp_min_(0);
     upper_ = (x_ + budget.epsilon).clamp_max_(1);
-  } else {
+  } else if (budget.norm == Norm::l2) {
     const auto entries = static_cast<double>(x_.numel()) / static_cast<double>(x_.size(0));
     fine_ = budget.epsilon < kFineRatio * std::sqrt(entries);
   }
@@ -30,8 +38,10 @@ void Projection::operator()(at::Tensor& x_adv) const {
     x_adv.copy_(x_);
   } else if (budget_.norm == Norm::linf) {
     x_adv.clamp_(lower_, upper_);
-  } else {
+  } else if (budget_.norm == Norm::l2) {
     project_l2(x_adv);
+  } else {
+    project_l1(x_adv);
   }
 }
 
@@ -43,10 +53,35 @@ void Projection::project_l2(at::Tensor& x_adv) const {
     x_adv.add_(x_).clamp_(0, 1);
     return;
   }
-  const auto length = x_adv.abs();
-  x_adv.add_(x_);
-  const auto too_far = (x_adv - x_).abs_() > length;
-  x_adv.copy_(at::where(too_far, at::nextafter(x_adv, x_), x_adv)).clamp_(0, 1);
+  add_rounding_inwards(x_adv, x_);
+}
+
+void Projection::project_l1(at::Tensor& x_adv) const {
+  const auto v = x_adv.to(at::kDouble).sub_(x_.to(at::kDouble));
+  x_adv.copy_(l1_box_projection(v, x_, budget_.epsilon));
+  add_rounding_inwards(x_adv, x_);
+}
+
+at::Tensor l1_box_projection(const at::Tensor& v, const at::Tensor& x, double epsilon) {
+  const auto length = v.to(at::kDouble).abs().flatten(1);
+  const auto centre = x.to(at::kDouble).flatten(1);
+  const auto room =
+      at::minimum(length, at::where(v.flatten(1) > 0, 1 - centre, centre)).clamp_min_(0);
+  // Σ_i |z_i(α)| between breakpoints: it starts at Σ room and falls with the number of open terms.
+  const auto [breaks, order] = at::cat({length - room, length}, 1).sort(1);
+  const auto entering = at::where(order < length.size(1), -1.0, 1.0);
+  const auto slope = entering.to(at::kDouble).cumsum(1).narrow(1, 0, breaks.size(1) - 1);
+  const auto start = room.sum(1, true);
+  const auto total = at::cat({start, start + (slope * breaks.diff(1, 1)).cumsum(1)}, 1);
+  const auto segment = (total > epsilon)
+                           .sum(1, true)
+                           .sub_(1)
+                           .clamp_(0, std::max<std::int64_t>(slope.size(1) - 1, 0));
+  const auto excess = total.gather(1, segment) - epsilon;
+  const auto fall = (-slope.gather(1, segment)).clamp_min_(1);
+  const auto alpha = at::where(start > epsilon, breaks.gather(1, segment) + excess / fall, 0.0);
+  const auto kept = at::minimum((length - alpha).clamp_min_(0), room);
+  return (v.flatten(1).sign() * kept).view(v.sizes());
 }
 
 at::Tensor project(const at::Tensor& x_adv, const at::Tensor& x, const Budget& budget) {

@@ -7,10 +7,11 @@
 
 namespace namid::attacks {
 
-/// Projection onto the ball around x, then onto the box [0,1]. x lies in the box, so that the
-/// second step leaves no entry farther from x: the result is in both (for L2 it is not always the
-/// nearest such point). Guarantees, after rounding: L∞ ≤ epsilon + 1e-7, L2 ≤ epsilon (1 + 1e-5) in
-/// float64, the box exactly; an epsilon of 0 gives x bit for bit.
+/// Projection onto ball and box. L∞ and L1: the nearest point of both. L2: onto the ball around x,
+/// then onto the box [0,1]; x lies in the box, so that the second step leaves no entry farther from
+/// x: the result is in both, but not always the nearest such point. Guarantees, after rounding: L∞
+/// ≤ epsilon + 1e-7, L2 and L1 ≤ epsilon (1 + 1e-5) in float64, the box exactly; an epsilon of 0
+/// gives x bit for bit.
 class Projection {
  public:
   /// x: float32 (N, ...) in [0,1]; kept by reference count, not copied.
@@ -21,12 +22,20 @@ class Projection {
 
  private:
   void project_l2(at::Tensor& x_adv) const;
+  void project_l1(at::Tensor& x_adv) const;
 
   at::Tensor x_;
   Budget budget_;
   at::Tensor lower_, upper_;  // linf: ball and box in one
   bool fine_ = false;         // l2: so small a radius that rounding to float32 could leave the ball
 };
+
+/// The nearest perturbation z to v (N, ...) with ‖z‖₁ ≤ epsilon and x + z in [0,1], in float64:
+/// z_i = sign(v_i) min(max(|v_i| − α, 0), r_i), where the room r_i is what |v_i| and the box leave
+/// and α ≥ 0 is the root of Σ_i |z_i| = epsilon (0 if the box alone keeps the norm). The sum is
+/// piecewise linear in α with breakpoints |v_i| − r_i and |v_i|: sorted, with prefix sums of the
+/// slopes. Croce & Hein 2021 (arXiv:2103.01208), Sec. 3.1.
+at::Tensor l1_box_projection(const at::Tensor& v, const at::Tensor& x, double epsilon);
 
 /// The projection of x_adv as a new tensor.
 at::Tensor project(const at::Tensor& x_adv, const at::Tensor& x, const Budget& budget);

@@ -12,6 +12,7 @@ struct NamedAttack::Bound {
   virtual void add_options(OptionSet& set, std::string section) = 0;
   virtual Budget& budget() = 0;
   virtual void validate() const = 0;
+  virtual int rounds(std::int64_t classes) const = 0;
   virtual AttackResult run(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                            const Context& context) const = 0;
 };
@@ -32,6 +33,7 @@ struct BoundTo final : Bound {
     namid::validate(options, name);
     validate_budget(options.budget, name);
   }
+  int rounds(std::int64_t classes) const override { return attacks::rounds(options, classes); }
   AttackResult run(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                    const Context& context) const override {
     return kFunction(model, x, y, options, context);
@@ -42,8 +44,15 @@ struct BoundTo final : Bound {
 };
 
 template <class Options, auto kFunction>
+std::unique_ptr<Bound> bind(std::string_view name, const Options& defaults) {
+  auto bound = std::make_unique<BoundTo<Options, kFunction>>(name);
+  bound->options = defaults;
+  return bound;
+}
+
+template <class Options, auto kFunction>
 std::unique_ptr<Bound> bind(std::string_view name) {
-  return std::make_unique<BoundTo<Options, kFunction>>(name);
+  return bind<Options, kFunction>(name, Options{});
 }
 
 struct Row {
@@ -56,7 +65,7 @@ const std::vector<Row>& rows() {
       {{.name = "pgd",
         .summary = "projected gradient descent from a random start",
         .paper = "madry2018",
-        .norms = {Norm::linf, Norm::l2},
+        .norms = {Norm::linf, Norm::l2, Norm::l1},
         .targeted = true,
         .gradient = true,
         .budget = PgdOptions{}.budget},
@@ -110,6 +119,9 @@ Budget& NamedAttack::budget() {
 }
 void NamedAttack::validate() const {
   bound_->validate();
+}
+int NamedAttack::rounds(std::int64_t classes) const {
+  return bound_->rounds(classes);
 }
 
 AttackResult NamedAttack::operator()(const Classifier& model, const at::Tensor& x,

@@ -44,6 +44,8 @@ class NamedAttack {
   Budget& budget();
   /// OptionError for options out of range.
   void validate() const;
+  /// Rounds (rounds.h) that the attack takes on a model of that many classes.
+  int rounds(std::int64_t classes) const;
 
   AttackResult operator()(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                           const Context& context = {}) const;

@@ -11,15 +11,25 @@ constexpr double kGaussScale = 0.001;
 // The radius is drawn beside the direction; no attack counts this many steps.
 constexpr std::uint32_t kRadiusIteration = 0xFFFFFF;
 
-at::Tensor uniform_in_l2_ball(const at::Tensor& x, double radius, const Random& random,
-                              const SampleIds& ids, std::uint32_t epoch) {
-  auto point = random_normal(random, ids, x, epoch);
+/// Uniform on the sphere of norm 1: normal entries in L2, Laplace entries in L1, divided by their
+/// norm.
+at::Tensor uniform_direction(const at::Tensor& x, Norm norm, const Random& random,
+                             const SampleIds& ids, std::uint32_t epoch) {
+  auto point = norm == Norm::l2 ? random_normal(random, ids, x, epoch)
+                                : random_uniform(random, ids, x, epoch).mul_(2).sub_(1);
+  if (norm == Norm::l1) point = point.sign() * -at::log1p(-point.abs());
+  return point.div_(per_sample(sample_norms(point, norm).clamp_min_(1e-12).to(at::kFloat), point));
+}
+
+/// Uniform in the ball's volume: the radius is U^(1/d).
+at::Tensor uniform_in_ball(const at::Tensor& x, const Budget& budget, const Random& random,
+                           const SampleIds& ids, std::uint32_t epoch) {
+  auto point = uniform_direction(x, budget.norm, random, ids, epoch);
   const auto entries = static_cast<double>(x.numel()) / static_cast<double>(x.size(0));
   const auto uniform =
       random_uniform(random, ids, x.new_empty({x.size(0)}), epoch, kRadiusIteration);
-  const auto length = radius * uniform.to(at::kDouble).pow(1 / entries);
-  const auto scale = length / sample_norms(point, Norm::l2).clamp_min(1e-12);
-  return point.mul_(per_sample(scale.to(at::kFloat), point));
+  const auto length = uniform.to(at::kDouble).pow(1 / entries) * budget.epsilon;
+  return point.mul_(per_sample(length.to(at::kFloat), point));
 }
 
 }  // namespace
@@ -33,7 +43,7 @@ at::Tensor start_point(const at::Tensor& x, Start start, const Budget& budget, c
     const auto uniform = random_uniform(random, ids, x, epoch);
     point.add_(uniform, 2 * budget.epsilon).sub_(budget.epsilon);
   } else {
-    point.add_(uniform_in_l2_ball(x, budget.epsilon, random, ids, epoch));
+    point.add_(uniform_in_ball(x, budget, random, ids, epoch));
   }
   Projection(x, budget)(point);
   return point;

@@ -9,8 +9,9 @@
 
 namespace namid::attacks {
 
-/// Where an attack starts. uniform: uniform in the ball (L2: uniform in volume, radius U^(1/d)),
-/// clipped to [0,1]; gauss: x + 0.001 N(0,1), not clipped (reference code); none: x itself.
+/// Where an attack starts. uniform: uniform in the ball (L2, L1: uniform in volume, radius
+/// U^(1/d)), moved into [0,1]; gauss: x + 0.001 N(0,1), not clipped (reference code); none: x
+/// itself.
 enum class Start { uniform, gauss, none };
 
 /// True where the start point lies in ball and box, so that it may be judged and returned.

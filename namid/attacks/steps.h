@@ -7,9 +7,10 @@
 
 namespace namid::attacks {
 
-/// Direction of steepest ascent, per sample of (N, ...): sign(g) for L∞, g / max(‖g‖₂, 1e-12) for
-/// L2. A zero gradient gives a zero direction. The norm is taken in float64, so that it neither
-/// overflows nor vanishes.
+/// Direction of ascent, per sample of (N, ...): sign(g) for L∞, g / max(‖g‖₂, 1e-12) for L2; for L1
+/// the sign on the largest 1 % of the |g_i| (at least one; ties all count), divided by their number
+/// (Tramèr & Boneh 2019, arXiv:1904.13000, Sec. 3.2, "sparse L1 descent"). A zero gradient gives a
+/// zero direction. The norm is taken in float64, so that it neither overflows nor vanishes.
 at::Tensor ascent(const at::Tensor& gradient, Norm norm);
 
 }  // namespace namid::attacks

@@ -30,7 +30,10 @@ Reading read_row(const double* logits, std::int64_t classes, std::int64_t label)
 
 struct Measured {
   bool finite = true, in_box = true;
-  double linf = 0, l2 = 0;
+  double linf = 0, l2 = 0, l1 = 0;
+  double norm(attacks::Norm kind) const {
+    return kind == attacks::Norm::linf ? linf : kind == attacks::Norm::l2 ? l2 : l1;
+  }
 };
 
 Measured measure(const float* x, const float* x_adv, std::int64_t count) {
@@ -42,6 +45,7 @@ Measured measure(const float* x, const float* x_adv, std::int64_t count) {
     out.in_box = out.in_box && x_adv[i] >= 0.0f && x_adv[i] <= 1.0f;
     out.linf = std::max(out.linf, std::abs(difference));
     squares += difference * difference;
+    out.l1 += std::abs(difference);
   }
   out.l2 = std::sqrt(squares);
   return out;
@@ -85,6 +89,7 @@ double allowed_norm(const attacks::Budget& budget) {
     case attacks::Norm::linf:
       return budget.epsilon + 1e-6;
     case attacks::Norm::l2:
+    case attacks::Norm::l1:
       return budget.epsilon * (1 + 1e-5);
   }
   return 0;
@@ -105,12 +110,13 @@ std::vector<Verdict> verify(const models::Classifier& model, const at::Tensor& x
     const auto offset = static_cast<std::int64_t>(i) * width;
     const auto measured =
         measure(from.data_ptr<float>() + offset, to.data_ptr<float>() + offset, width);
-    const double norm = budget.norm == attacks::Norm::linf ? measured.linf : measured.l2;
+    const double norm = measured.norm(budget.norm);
     verdicts[i] = {.finite = measured.finite && readings[i].finite,
                    .in_ball = norm <= allowed,
                    .in_box = measured.in_box,
                    .linf = measured.linf,
                    .l2 = measured.l2,
+                   .l1 = measured.l1,
                    .misclassified = readings[i].prediction != labels.data_ptr<std::int64_t>()[i],
                    .reading = readings[i]};
   }

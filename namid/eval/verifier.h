@@ -31,14 +31,14 @@ struct Verdict {
   bool finite = false;   ///< image and logits
   bool in_ball = false;  ///< within the tolerance
   bool in_box = false;   ///< [0,1], without tolerance
-  double linf = 0, l2 = 0;
+  double linf = 0, l2 = 0, l1 = 0;
   bool misclassified = false;
   Reading reading;
   /// Counts as an adversarial example.
   bool broken() const { return finite && in_ball && in_box && misclassified; }
 };
 
-/// Largest norm that passes for epsilon: L∞ epsilon + 1e-6, L2 epsilon (1 + 1e-5).
+/// Largest norm that passes for epsilon: L∞ epsilon + 1e-6, L2 and L1 epsilon (1 + 1e-5).
 double allowed_norm(const attacks::Budget& budget);
 
 /// Checks x_adv against x, y and the budget with one forward of its own; norms are accumulated in

@@ -43,6 +43,10 @@ TEST(Steps, DirectionHasUnitLengthOrIsZero) {
   EXPECT_TRUE(at::equal(sign[0], gradient[0].sign()));
   EXPECT_NEAR(unit[0].norm().item<double>(), 1, 1e-5);
   EXPECT_TRUE(at::allclose(unit[0], unit[2], 1e-5, 1e-6)) << "scale does not matter";
+  const auto sparse = ascent(at::stack({wave({300}, 2, 0.7, 0.1), at::zeros({300})}), Norm::l1);
+  EXPECT_EQ((sparse[0] != 0).sum().item<std::int64_t>(), 3);
+  EXPECT_NEAR(sparse[0].abs().sum().item<double>(), 1, 1e-6);
+  EXPECT_EQ(sparse[1].abs().max().item<float>(), 0);
   EXPECT_EQ(unit[1].abs().max().item<float>(), 0);
   EXPECT_EQ(sign[1].abs().max().item<float>(), 0);
 }
@@ -61,7 +65,7 @@ TEST(Projection, LeavesInnerPointsAndScalesOuterOnes) {
 
 TEST(Projection, IsIdempotent) {
   const auto x = images(4, {3, 8, 8}), moved = x + wave({4, 3, 8, 8}, 0.3, 1.7);
-  for (const auto norm : {Norm::linf, Norm::l2}) {
+  for (const auto norm : {Norm::linf, Norm::l2, Norm::l1}) {
     const auto once = project(moved, x, {norm, 0.2});
     EXPECT_TRUE(at::allclose(project(once, x, {norm, 0.2}), once, 0, 1e-7));
   }
@@ -73,6 +77,8 @@ TEST(Projection, KeepsItsPromiseForTinyRadiiOfManyEntries) {
   for (const double epsilon : {1e-9, 1e-6, 1e-4, 1e-2, 0.5}) {
     const auto l2 = perturbation_norms(project(moved, x, {Norm::l2, epsilon}), x, Norm::l2);
     EXPECT_LE(l2.max().item<double>(), epsilon * (1 + 1e-5)) << epsilon;
+    const auto l1 = perturbation_norms(project(moved, x, {Norm::l1, epsilon}), x, Norm::l1);
+    EXPECT_LE(l1.max().item<double>(), epsilon * (1 + 1e-5)) << epsilon;
     if (epsilon >= 1e-2) {
       EXPECT_GE(l2.min().item<double>(), 0.8 * epsilon) << epsilon;
     }
@@ -81,9 +87,35 @@ TEST(Projection, KeepsItsPromiseForTinyRadiiOfManyEntries) {
   }
 }
 
+TEST(Projection, L1WithBoxGivesTheGoldenValues) {
+  const auto x = doubles({.2, .5, .9, .05, .7, .1, .4, 1.}).view({2, 4});
+  const auto v = doubles({1, -.3, .4, -.6, -.2, .9, -1.5, .3}).view({2, 4});
+  const auto expect = [&](double epsilon, const std::vector<double>& z) {
+    EXPECT_TRUE(at::allclose(l1_box_projection(v, x, epsilon), doubles(z).view({2, 4}), 0, 1e-9))
+        << epsilon << l1_box_projection(v, x, epsilon);
+  };
+  expect(.6, {.55, 0, 0, -.05, 0, .2, -.4, 0});
+  expect(1, {.775, -.075, .1, -.05, 0, .6, -.4, 0});
+  expect(3, {.8, -.3, .1, -.05, -.2, .9, -.4, 0});
+}
+
+TEST(Projection, L1WithBoxIsTheNearestPointOfBoth) {
+  // The optimality condition of the projection p of q: (q - p) · (z - p) ≤ 0 for all z allowed.
+  const auto x = images(6, {3, 8, 8}), v = wave({6, 3, 8, 8}, 0.8, 1.7).to(at::kDouble);
+  for (const double epsilon : {0.01, 1.0, 7.0, 40.0}) {
+    const auto p = l1_box_projection(v, x, epsilon);
+    for (int i = 0; i < 20; ++i) {
+      auto z = wave({6, 3, 8, 8}, 1, 0.3 + i, i).to(at::kDouble).pow(1 + 2 * (i % 4));
+      z = at::minimum(at::maximum(z, -x.to(at::kDouble)), 1 - x.to(at::kDouble));
+      z = z * (epsilon / z.abs().flatten(1).sum(1)).clamp_max(1).view({6, 1, 1, 1});
+      EXPECT_LE(((v - p) * (z - p)).flatten(1).sum(1).max().item<double>(), 1e-9) << epsilon;
+    }
+  }
+}
+
 TEST(Projection, RadiusZeroKeepsEvenTheSignOfZero) {
   const auto x = at::tensor({-0.0f, 0.0f, 1.0f, 0.3f}).view({1, 4});
-  for (const auto norm : {Norm::linf, Norm::l2})
+  for (const auto norm : {Norm::linf, Norm::l2, Norm::l1})
     EXPECT_TRUE(same_bits(project(x + 0.1, x, {norm, 0}), x));
 }
 
@@ -94,6 +126,19 @@ TEST(Start, LinfIsUniformInTheBall) {
   EXPECT_NEAR(u.mean().item<double>(), 0, 0.02);
   EXPECT_NEAR(u.square().mean().item<double>(), 1.0 / 3, 0.01);
   EXPECT_GT(u.abs().max().item<double>(), 0.999);
+}
+
+TEST(Start, L1IsUniformInVolume) {
+  // Of the ball of radius 0.1 in d = 3 dimensions the share r^3 lies within r; E|z_i| = r/3 each.
+  const auto x = at::full({4000, 3}, 0.5f);
+  SampleIds ids(4000);
+  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = i;
+  const auto z = start_point(x, Start::uniform, {Norm::l1, 0.1}, Random(1, "s"), ids, 0) - x;
+  const auto radius = sample_norms(z, Norm::l1) / 0.1;
+  EXPECT_NEAR(radius.pow(3).mean().item<double>(), 0.5, 0.02);
+  EXPECT_NEAR((z.abs().select(1, 0).to(at::kDouble) / (0.1 * radius)).mean().item<double>(), 1. / 3,
+              0.01);
+  EXPECT_NEAR(z.sign().mean().item<double>(), 0, 0.03);
 }
 
 TEST(Start, L2IsUniformInVolume) {

@@ -112,13 +112,34 @@ TEST_P(PgdContract, TargetedMovesTowardsTheTarget) {
 
 TEST_P(PgdContract, CountsPassesExactly) {
   Passes passes{.forwards = 1000, .backwards = 2000};
+  const auto result = pgd(model, x, y, options(), {.passes = &passes});
+  EXPECT_EQ(result.passes.forwards, (5 + 1) * count);
+  EXPECT_EQ(result.passes.backwards, 5 * count);
+  EXPECT_EQ(passes.forwards, 1000 + (5 + 1) * count) << "the caller's counter is added to";
+  EXPECT_EQ(passes.backwards, 2000 + 5 * count);
+}
+
+TEST_P(PgdContract, ARestartAttacksWhatIsNotFooledYet) {
   auto with = options();
   with.restarts = 3;
-  const auto result = pgd(model, x, y, with, {.passes = &passes});
-  EXPECT_EQ(result.passes.forwards, 3 * (5 + 1) * count);
-  EXPECT_EQ(result.passes.backwards, 3 * 5 * count);
-  EXPECT_EQ(passes.forwards, 1000 + 3 * (5 + 1) * count) << "the caller's counter is added to";
-  EXPECT_EQ(passes.backwards, 2000 + 3 * 5 * count);
+  const auto result = attack(with);
+  const auto left_after_one = attack(options()).success.logical_not();
+  const auto one = at::full_like(y, 5 + 1);
+  EXPECT_TRUE(at::equal(result.forwards.masked_select(left_after_one.logical_not()),
+                        one.masked_select(left_after_one.logical_not())));
+  EXPECT_TRUE((result.forwards.masked_select(left_after_one) > 6).all().item<bool>());
+  EXPECT_EQ(result.passes.forwards, result.forwards.sum().item<std::int64_t>());
+}
+
+TEST_P(PgdContract, ARoundAloneDrawsAsAmongTheOthers) {
+  auto with = options();
+  with.restarts = 2;
+  auto context = Context{.random = Random(0, "pgd"), .round = 1};
+  const auto alone = pgd(model, x, y, with, context);
+  const auto both = attack(with);
+  const auto late = both.round == 1;
+  EXPECT_TRUE((alone.round == 1).all().item<bool>());
+  EXPECT_TRUE(at::allclose(alone.x_adv.index({late}), both.x_adv.index({late}), 0, 1e-6));
 }
 
 TEST_P(PgdContract, LeavesItsArgumentsAlone) {
@@ -136,11 +157,12 @@ std::string case_name(const ::testing::TestParamInfo<Case>& info) {
   return name;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, PgdContract,
-    ::testing::Combine(::testing::Values(Norm::linf, Norm::l2), ::testing::Values(1, 3, 8),
-                       ::testing::Values(Shape{12}, Shape{1, 8, 8}, Shape{3, 5, 7})),
-    case_name);
+INSTANTIATE_TEST_SUITE_P(All, PgdContract,
+                         ::testing::Combine(::testing::Values(Norm::linf, Norm::l2, Norm::l1),
+                                            ::testing::Values(1, 3, 8),
+                                            ::testing::Values(Shape{12}, Shape{1, 8, 8},
+                                                              Shape{3, 5, 7})),
+                         case_name);
 
 }  // namespace
 }  // namespace namid::attacks

@@ -92,8 +92,9 @@ TEST(PgdPitfalls, EveryPointTheModelSeesIsInBallAndBox) {
         },
         {.name = "watched", .num_classes = 4, .input_shape = {12}});
     const auto x = images(4, {12});
-    pgd(model, x, labels(4, 4),
-        {.budget = {norm, 0.15}, .steps = 6, .step_size = 0.1, .restarts = 2});
+    for (const int round : {0, 1})
+      pgd(model, x, labels(4, 4),
+          {.budget = {norm, 0.15}, .steps = 6, .step_size = 0.1, .restarts = 2}, {.round = round});
     EXPECT_EQ(seen.size(), 14u);
     for (const auto& point : seen) {
       EXPECT_LE(perturbation_norms(point, x, norm).max().item<double>(), 0.15 * (1 + 1e-5));

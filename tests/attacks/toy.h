@@ -30,6 +30,10 @@ inline at::Tensor images(std::int64_t count, Shape shape, double range = 0.5, do
   return wave(shape, range, step) + 0.5;
 }
 
+inline at::Tensor doubles(const std::vector<double>& values) {
+  return at::tensor(values, at::kDouble);
+}
+
 inline std::int64_t entries(const Shape& shape) {
   std::int64_t count = 1;
   for (const auto size : shape) count *= size;
