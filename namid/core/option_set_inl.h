@@ -38,6 +38,19 @@ std::vector<std::string> choices_of() {
   return {EnumNames<E>::kNames.begin(), EnumNames<E>::kNames.end()};
 }
 
+/// Enumerators, with "auto" where that is a value; empty for other types.
+template <class T>
+std::vector<std::string> shown_choices() {
+  std::vector<std::string> choices;
+  if constexpr (std::is_enum_v<T>) {
+    choices = choices_of<T>();
+  } else if constexpr (IsAutomatic<T>::value) {
+    choices = shown_choices<typename IsAutomatic<T>::Value>();
+    if (!choices.empty()) choices.insert(choices.begin(), "auto");
+  }
+  return choices;
+}
+
 template <class T>
 T parse_value(std::string_view text) {
   if constexpr (std::is_same_v<T, bool>) {
@@ -96,7 +109,7 @@ OptionEntry make_entry(const std::string& section, const Field<Owner, T>& f, Own
   entry.help = f.help;
   entry.type = type_name<T>();
   if (std::isfinite(f.range.low) || std::isfinite(f.range.high)) entry.range = f.range.text();
-  if constexpr (std::is_enum_v<T>) entry.choices = choices_of<T>();
+  entry.choices = shown_choices<T>();
   T* slot = &(owner.*f.member);
   entry.default_text = value_text(to_value(*slot));
   entry.get = [slot] { return to_value(*slot); };

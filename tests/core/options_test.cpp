@@ -125,6 +125,28 @@ TEST(OptionSet, WrongInputSaysWhatAndHowToMend) {
   EXPECT_EQ(options.steps, 10) << "a rejected value changes nothing";
 }
 
+struct Perhaps {
+  Automatic<Colour> colour = {};
+  static constexpr auto fields() {
+    return std::tuple{field("colour", &Perhaps::colour, "paint; auto: any")};
+  }
+};
+NAMID_CHECK_FIELDS(Perhaps);
+
+TEST(OptionSet, AChoiceMayBeLeftToNamid) {
+  Perhaps options;
+  OptionSet set;
+  set.add("", options);
+  EXPECT_EQ(set.find("colour").choices, (std::vector<std::string>{"auto", "red", "dark-blue"}));
+  EXPECT_EQ(set.find("colour").text(), "auto");
+  set.set("colour", "dark-blue");
+  EXPECT_EQ(options.colour, Automatic<Colour>(Colour::dark_blue));
+  set.set("colour", "auto");
+  EXPECT_TRUE(options.colour.is_auto());
+  EXPECT_EQ(message_of([&] { set.set("colour", "rad"); }),
+            "[options] colour: expected one of red, dark-blue; got 'rad' (did you mean 'red'?)");
+}
+
 TEST(OptionSet, FlagsUseDashes) {
   Outer options;
   OptionSet set;

@@ -55,13 +55,26 @@ TEST(ClopperPearson, RefusesWhatIsNoProportion) {
   EXPECT_THROW(clopper_pearson(1, 2, std::nan("")), OptionError);
 }
 
-TEST(IncompleteBeta, HasItsClosedForms) {
-  for (const double x : {0.0, 0.01, 0.3, 0.5, 0.77, 0.999, 1.0}) {
-    EXPECT_NEAR(incomplete_beta(x, 1, 1), x, 1e-15);
-    EXPECT_NEAR(incomplete_beta(x, 3, 1), x * x * x, 1e-14);
-    EXPECT_NEAR(incomplete_beta(x, 1, 4), 1 - std::pow(1 - x, 4), 1e-14);
-    EXPECT_NEAR(incomplete_beta(x, 0.5, 0.5), 2 / M_PI * std::asin(std::sqrt(x)), 1e-14);
-  }
+TEST(RobustBounds, AreTheLimitsOfTheSharesNotBrokenAndCertified) {
+  const auto bounds = robust_bounds(450, 1000, 300, 0.99);
+  EXPECT_EQ(bounds.upper, clopper_pearson(450, 1000, 0.99).high);
+  EXPECT_EQ(bounds.lower.value(), clopper_pearson(300, 1000, 0.99).low);
+  EXPECT_LT(*bounds.lower, bounds.upper);
+}
+
+TEST(RobustBounds, HaveNoLowerEndWithoutCertificates) {
+  EXPECT_FALSE(robust_bounds(1000, 1000).lower.has_value());
+  EXPECT_EQ(robust_bounds(1000, 1000).upper, 1);
+  EXPECT_EQ(robust_bounds(450, 1000, 0).lower.value(), 0);  // certificates that prove nothing
+}
+
+TEST(RobustBounds, RefuseACertifiedImageThatIsBroken) {
+  EXPECT_THROW(robust_bounds(450, 1000, 451), OptionError);
+  EXPECT_THROW(robust_bounds(450, 1000, -1), OptionError);
+  EXPECT_THROW(robust_bounds(11, 10), OptionError);
+  EXPECT_THROW(robust_bounds(-1, 10), OptionError);
+  EXPECT_THROW(robust_bounds(0, 0), OptionError);
+  EXPECT_THROW(robust_bounds(1, 10, 1, 1), OptionError);
 }
 
 }  // namespace
