@@ -169,17 +169,7 @@ NpyArray parse_npy(ByteSpan bytes, const std::string& name, std::uint64_t max_by
 }
 
 Bytes encode_npy(const NpyArray& array) {
-  std::string shape;
-  for (const auto size : array.shape) shape += str(size, ", ");
-  if (array.shape.size() > 1) shape.resize(shape.size() - 2);
-  if (array.shape.size() == 1) shape.resize(shape.size() - 1);
-  std::string text = str("\x93NUMPY", '\x01', '\0', "  {'descr': '", facts(array.type).code,
-                         "', 'fortran_order': False, 'shape': (", shape, "), }");
-  text.append(63 - text.size() % 64, ' ').push_back('\n');
-  text[8] = static_cast<char>((text.size() - 10) & 0xff);
-  text[9] = static_cast<char>((text.size() - 10) >> 8);
-  const auto head = as_bytes(text);
-  Bytes out(head.begin(), head.end());
+  auto out = encode_npy_header(facts(array.type).code, array.shape);
   out.insert(out.end(), array.data.begin(), array.data.end());
   return out;
 }

@@ -98,7 +98,7 @@ class Literal {
   std::size_t at_ = 0;
 };
 
-void parse_dictionary(Literal& text, NpyHeader& header, const std::string& name) {
+void parse_dictionary(Literal& text, NpyLayout& layout) {
   constexpr std::array<std::string_view, 3> kKeys{"descr", "fortran_order", "shape"};
   std::array<bool, 3> seen{};
   text.expect('{');
@@ -110,12 +110,12 @@ void parse_dictionary(Literal& text, NpyHeader& header, const std::string& name)
     if (std::exchange(seen[index], true)) text.fail(str("key '", key, "' stands twice"));
     text.expect(':');
     if (index == 0) {
-      const auto at = text.offset();
-      header.descr = parse_descr(text.quoted(), name, at);
+      layout.descr_offset = text.offset();
+      layout.descr = text.quoted();
     } else if (index == 1) {
-      header.fortran_order = text.boolean();
+      layout.fortran_order = text.boolean();
     } else {
-      header.shape = text.sizes();
+      layout.shape = text.sizes();
     }
     if (!text.accept(',')) {
       text.expect('}');
@@ -144,7 +144,7 @@ NpyDescr parse_descr(std::string_view descr, const std::string& name, std::uint6
               descr, "'"));
 }
 
-NpyHeader parse_npy_header(ByteSpan bytes, const std::string& name, std::uint64_t max_bytes) {
+NpyLayout parse_npy_layout(ByteSpan bytes, const std::string& name) {
   Cursor cursor(bytes, name);
   if (as_text(cursor.take(kMagic.size(), "NPY magic number")) != kMagic)
     fail_at(name, 0, "expected an NPY file, which starts with \\x93NUMPY");
@@ -156,15 +156,44 @@ NpyHeader parse_npy_header(ByteSpan bytes, const std::string& name, std::uint64_
   check_size(name, 8, length, kLongestHeader);
   const auto start = cursor.offset();
   Literal text(as_text(cursor.take(length, "NPY header")), name, start);
-  NpyHeader header;
-  parse_dictionary(text, header, name);
-  header.data_offset = cursor.offset();
-  header.data_bytes = size_of(header.descr.type);
-  for (const auto size : header.shape)
-    header.data_bytes =
-        checked_product(name, start, header.data_bytes, static_cast<std::uint64_t>(size));
-  check_size(name, start, header.data_bytes, max_bytes);
+  NpyLayout layout{.header_offset = start};
+  parse_dictionary(text, layout);
+  layout.data_offset = cursor.offset();
+  return layout;
+}
+
+std::uint64_t npy_data_bytes(const NpyLayout& layout, std::uint64_t element,
+                             const std::string& name, std::uint64_t max_bytes) {
+  auto bytes = element;
+  for (const auto size : layout.shape)
+    bytes = checked_product(name, layout.header_offset, bytes, static_cast<std::uint64_t>(size));
+  check_size(name, layout.header_offset, bytes, max_bytes);
+  return bytes;
+}
+
+NpyHeader parse_npy_header(ByteSpan bytes, const std::string& name, std::uint64_t max_bytes) {
+  auto layout = parse_npy_layout(bytes, name);
+  NpyHeader header{.descr = parse_descr(layout.descr, name, layout.descr_offset),
+                   .fortran_order = layout.fortran_order,
+                   .shape = {},
+                   .data_offset = layout.data_offset};
+  header.data_bytes = npy_data_bytes(layout, size_of(header.descr.type), name, max_bytes);
+  header.shape = std::move(layout.shape);
   return header;
+}
+
+Bytes encode_npy_header(std::string_view descr, const std::vector<std::int64_t>& shape) {
+  std::string sizes;
+  for (const auto size : shape) sizes += str(size, ", ");
+  if (shape.size() > 1) sizes.resize(sizes.size() - 2);
+  if (shape.size() == 1) sizes.resize(sizes.size() - 1);
+  std::string text = str(kMagic, '\x01', '\0', "  {'descr': '", descr,
+                         "', 'fortran_order': False, 'shape': (", sizes, "), }");
+  text.append(63 - text.size() % 64, ' ').push_back('\n');
+  text[8] = static_cast<char>((text.size() - 10) & 0xff);
+  text[9] = static_cast<char>((text.size() - 10) >> 8);
+  const auto bytes = as_bytes(text);
+  return {bytes.begin(), bytes.end()};
 }
 
 }  // namespace namid::io

@@ -3,6 +3,7 @@
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
+#include "namid/io/atomic_file.h"
 
 namespace namid::io {
 namespace {
@@ -30,20 +31,34 @@ std::string NpzFile::name_of(const std::string& array) const {
   return str(name_, "[", array, kSuffix, "]");
 }
 
-NpyArray NpzFile::read(const std::string& array) const {
+Bytes NpzFile::bytes_of(const std::string& array) const {
   const auto* entry = archive_.find(str(array, kSuffix));
-  if (!entry) {
-    std::string known;
-    for (const auto& name : names()) known += str(known.empty() ? "" : ", ", name);
-    throw DataError(str(name_, ": expected an array '", array, "'; there are: ", known));
-  }
-  return parse_npy(archive_.read(*entry), name_of(array), max_bytes_);
+  if (entry) return archive_.read(*entry);
+  std::string known;
+  for (const auto& name : names()) known += str(known.empty() ? "" : ", ", name);
+  throw DataError(str(name_, ": expected an array '", array, "'; there are: ", known));
 }
 
-Bytes encode_npz(const std::vector<std::pair<std::string, NpyArray>>& arrays) {
-  std::vector<std::pair<std::string, Bytes>> members;
-  for (const auto& [name, array] : arrays) members.emplace_back(name + ".npy", encode_npy(array));
-  return encode_zip(members);
+NpyArray NpzFile::read(const std::string& array) const {
+  return parse_npy(bytes_of(array), name_of(array), max_bytes_);
+}
+
+NpyText NpzFile::read_text(const std::string& array) const {
+  return parse_npy_text(bytes_of(array), name_of(array), max_bytes_);
+}
+
+Bytes encode_npz(const NpzMembers& members) {
+  std::vector<std::pair<std::string, Bytes>> files;
+  for (const auto& [name, member] : members) {
+    const auto* text = std::get_if<NpyText>(&member);
+    files.emplace_back(name + ".npy",
+                       text ? encode_npy_text(*text) : encode_npy(std::get<NpyArray>(member)));
+  }
+  return encode_zip(files);
+}
+
+void write_npz(const std::filesystem::path& path, const NpzMembers& members) {
+  write_file_atomically(path, as_text(encode_npz(members)));
 }
 
 }  // namespace namid::io

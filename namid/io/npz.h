@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "namid/io/npy.h"
+#include "namid/io/npy_text.h"
 #include "namid/io/zip.h"
 
 namespace namid::io {
@@ -24,14 +27,26 @@ class NpzFile {
   /// Reads one array. DataError if there is none of that name (the message lists those there are)
   /// or it is damaged.
   NpyArray read(const std::string& array) const;
+  /// Reads an array of texts; errors as for read.
+  NpyText read_text(const std::string& array) const;
 
  private:
+  Bytes bytes_of(const std::string& array) const;
+
   std::string name_;
   std::uint64_t max_bytes_;
   ZipArchive archive_;
 };
 
-/// The .npz file for named arrays, stored without compression.
-Bytes encode_npz(const std::vector<std::pair<std::string, NpyArray>>& arrays);
+/// What a member of an .npz file may be.
+using NpzMember = std::variant<NpyArray, NpyText>;
+using NpzMembers = std::vector<std::pair<std::string, NpzMember>>;
+
+/// The .npz file for named arrays, stored without compression and without time stamps: equal arrays
+/// give equal bytes.
+Bytes encode_npz(const NpzMembers& members);
+
+/// Writes that file atomically. ResourceError.
+void write_npz(const std::filesystem::path& path, const NpzMembers& members);
 
 }  // namespace namid::io

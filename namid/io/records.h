@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,11 @@ std::string to_toml(const OptionSet& options);
 /// Throws OptionError "<name>:<line>: ..." for broken syntax, an unknown section or key (with the
 /// nearest one), a value of another type or out of range.
 void apply_toml(const OptionSet& options, std::string_view text, const std::string& name);
+
+/// The text of one value of a TOML document, as OptionEntry::set_text reads it; nothing if it is
+/// not there. Throws OptionError for broken syntax.
+std::optional<std::string> find_in_toml(std::string_view text, std::string_view path,
+                                        const std::string& name);
 
 /// The present values as JSON, nested by section; numbers read back exactly.
 nlohmann::json to_json(const OptionSet& options);

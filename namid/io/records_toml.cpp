@@ -75,6 +75,14 @@ void apply_table(const OptionSet& options, const toml::table& table, const std::
   }
 }
 
+toml::table parse(std::string_view text, const std::string& name) {
+  try {
+    return toml::parse(text, name);
+  } catch (const toml::parse_error& error) {
+    throw OptionError(place(name, error.source()) + std::string(error.description()));
+  }
+}
+
 }  // namespace
 
 std::string to_toml(const OptionSet& options) {
@@ -93,13 +101,15 @@ std::string to_toml(const OptionSet& options) {
 }
 
 void apply_toml(const OptionSet& options, std::string_view text, const std::string& name) {
-  toml::table table;
-  try {
-    table = toml::parse(text, name);
-  } catch (const toml::parse_error& error) {
-    throw OptionError(place(name, error.source()) + std::string(error.description()));
-  }
-  apply_table(options, table, "", name);
+  apply_table(options, parse(text, name), "", name);
+}
+
+std::optional<std::string> find_in_toml(std::string_view text, std::string_view path,
+                                        const std::string& name) {
+  const auto table = parse(text, name);
+  const auto node = table.at_path(path);
+  if (!node) return std::nullopt;
+  return literal_of(*node.node()).text;
 }
 
 }  // namespace namid::io

@@ -158,6 +158,16 @@ TEST(Records, TomlRefusesOtherTypes) {
         << text << " gives " << toml_error(head + text);
 }
 
+TEST(Records, OneValueIsFoundInTomlBeforeThereAreOptions) {
+  const std::string text = "epochs = 3\n[attack]\nname = \"pgd\"\nepsilon = 0.5\n";
+  EXPECT_EQ(find_in_toml(text, "attack.name", "f"), "pgd");
+  EXPECT_EQ(find_in_toml(text, "attack.epsilon", "f"), "0.5");
+  EXPECT_EQ(find_in_toml(text, "epochs", "f"), "3");
+  EXPECT_FALSE(find_in_toml(text, "attack.steps", "f").has_value());
+  EXPECT_FALSE(find_in_toml("attack = 3", "attack.name", "f").has_value());
+  EXPECT_THROW(find_in_toml("[attack", "attack.name", "f"), OptionError);
+}
+
 TEST(Records, JsonErrorsNameTheRecord) {
   using nlohmann::json;
   EXPECT_EQ(json_error(json::array()), "r.json: expected an object of options");
