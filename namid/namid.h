@@ -2,6 +2,10 @@
 #pragma once
 
 /// Everything a program on namid needs: includes only.
+#include "namid/attacks/apgd.h"       // IWYU pragma: export
+#include "namid/attacks/apgd_t.h"     // IWYU pragma: export
+#include "namid/attacks/fab.h"        // IWYU pragma: export
+#include "namid/attacks/fab_t.h"      // IWYU pragma: export
 #include "namid/attacks/pgd.h"        // IWYU pragma: export
 #include "namid/data/dataset.h"       // IWYU pragma: export
 #include "namid/defenses/registry.h"  // IWYU pragma: export

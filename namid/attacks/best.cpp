@@ -26,4 +26,17 @@ AttackResult Best::result() const {
   return {.x_adv = x_adv_, .success = success_, .step = step_, .loss = loss_, .passes = {}};
 }
 
+void LastFooled::update(const at::Tensor& x_adv, const at::Tensor& loss, const at::Tensor& success,
+                        std::int64_t step) {
+  const auto steps = at::full_like(success, step, at::kLong);
+  if (!kept_.x_adv.defined()) {
+    kept_ = {.x_adv = x_adv, .success = success, .step = steps, .loss = loss, .passes = {}};
+    return;
+  }
+  kept_.x_adv = at::where(per_sample(success, x_adv), x_adv, kept_.x_adv);
+  kept_.loss = at::where(success, loss, kept_.loss);
+  kept_.step = at::where(success, steps, kept_.step);
+  kept_.success = kept_.success | success;
+}
+
 }  // namespace namid::attacks

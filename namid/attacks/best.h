@@ -28,6 +28,17 @@ class Best {
   at::Tensor x_adv_, loss_, success_, step_;
 };
 
+/// The last misclassified point, else the first one: what AutoAttack's code keeps.
+class LastFooled {
+ public:
+  void update(const at::Tensor& x_adv, const at::Tensor& loss, const at::Tensor& success,
+              std::int64_t step);
+  AttackResult result() const { return kept_; }
+
+ private:
+  AttackResult kept_;
+};
+
 }  // namespace namid::attacks
 
 namespace namid {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/attacks/gradient.h"
 
+#include <cmath>
+
 #include "namid/attacks/norms.h"
 #include "namid/core/error.h"
 
@@ -12,16 +14,20 @@ LossSurface::LossSurface(std::string_view where, const Classifier& model, const 
       model_(model),
       y_(y),
       loss_(context.loss ? context.loss : std::move(loss)),
-      context_(context) {}
+      context_(context),
+      meter_(where, context) {}
 
-LossAndGradient LossSurface::evaluate(const at::Tensor& x_adv) const {
+void LossSurface::climb(LossFunction loss) {
+  if (!context_.loss) loss_ = std::move(loss);
+}
+
+at::Tensor LossSurface::loss_of(const at::Tensor& x_adv, const at::Tensor& logits) const {
   const auto rows = x_adv.size(0);
-  auto logits = model_(x_adv).to(at::kFloat);
   auto loss = loss_(x_adv, logits, y_);
   if (loss.dim() != 1 || loss.size(0) != rows)
     throw OptionError(str("[", where_, "] loss: expected one value per sample (", rows,
                           "), got shape ", c10::str(loss.sizes())));
-  return {.loss = std::move(loss), .gradient = {}, .logits = std::move(logits)};
+  return loss;
 }
 
 at::Tensor LossSurface::differentiate(const at::Tensor& loss, const at::Tensor& leaf) const {
@@ -42,71 +48,77 @@ at::Tensor LossSurface::checked_shape(at::Tensor gradient, const at::Tensor& x_a
   return gradient.detach().to(x_adv.scalar_type());
 }
 
-LossAndGradient LossSurface::gradient(const at::Tensor& x_adv, std::int64_t step) {
+at::Tensor LossSurface::draw_logits(const at::Tensor& x_adv, std::int64_t step) {
+  auto logits = model_(x_adv).to(at::kFloat);
+  meter_.count(x_adv.size(0), 0);
+  meter_.check_finite("logits", logits.detach(), step);
+  return logits;
+}
+
+LossAndGradient LossSurface::draw_gradient(const at::Tensor& x_adv, std::int64_t step) {
   LossAndGradient point;
   if (context_.gradient) {
-    point = value(x_adv, step);
+    point = draw_value(x_adv, step);
     const c10::AutoGradMode with_graph(true);
     point.gradient = checked_shape(context_.gradient(x_adv.detach(), y_), x_adv);
-    count(0, x_adv.size(0));
+    meter_.count(0, x_adv.size(0));
   } else {
     const c10::AutoGradMode with_graph(true);
     const auto leaf = x_adv.detach().requires_grad_(true);
-    point = evaluate(leaf);
-    count(x_adv.size(0), 0);
-    point.logits = point.logits.detach();
-    check_finite("logits", point.logits, step);
-    point.gradient = differentiate(point.loss, leaf);
-    count(0, x_adv.size(0));
-    point.loss = point.loss.detach().to(at::kFloat);
-    check_finite("loss", point.loss.unsqueeze(1), step);
+    const auto logits = draw_logits(leaf, step);
+    const auto loss = loss_of(leaf, logits);
+    point.logits = logits.detach();
+    point.gradient = differentiate(loss, leaf);
+    meter_.count(0, x_adv.size(0));
+    point.loss = loss.detach().to(at::kFloat);
+    meter_.check_finite("loss", point.loss.unsqueeze(1), step);
   }
-  check_finite("gradient", point.gradient, step);
+  meter_.check_finite("gradient", point.gradient, step);
   return point;
+}
+
+LossAndGradient LossSurface::draw_value(const at::Tensor& x_adv, std::int64_t step) {
+  const c10::AutoGradMode without_graph(false);
+  const auto logits = draw_logits(x_adv, step).detach();
+  const auto loss = loss_of(x_adv, logits).detach().to(at::kFloat);
+  meter_.check_finite("loss", loss.unsqueeze(1), step);
+  return {.loss = loss, .gradient = {}, .logits = logits};
+}
+
+LossAndGradient LossSurface::over_draws(const Draw& draw) const {
+  auto all = draw();
+  if (expectation_.draws == 1) return all;
+  auto last = all;
+  all.logits = at::log_softmax(all.logits, 1);
+  for (int i = 1; i < expectation_.draws; ++i) {
+    last = draw();
+    all.logits = at::logaddexp(all.logits, at::log_softmax(last.logits, 1));
+    if (all.loss.defined()) all.loss = all.loss + last.loss;
+    if (all.gradient.defined()) all.gradient = all.gradient + last.gradient;
+  }
+  const double draws = expectation_.draws;
+  if (all.gradient.defined()) all.gradient.div_(draws);
+  if (expectation_.judge_last)
+    return {.loss = last.loss, .gradient = all.gradient, .logits = last.logits};
+  all.logits.sub_(std::log(draws));
+  if (all.loss.defined()) all.loss.div_(draws);
+  return all;
+}
+
+LossAndGradient LossSurface::gradient(const at::Tensor& x_adv, std::int64_t step) {
+  return over_draws([&] { return draw_gradient(x_adv, step); });
 }
 
 LossAndGradient LossSurface::value(const at::Tensor& x_adv, std::int64_t step) {
+  return over_draws([&] { return draw_value(x_adv, step); });
+}
+
+at::Tensor LossSurface::logits(const at::Tensor& x_adv, std::int64_t step) {
   const c10::AutoGradMode without_graph(false);
-  auto point = evaluate(x_adv);
-  count(x_adv.size(0), 0);
-  point.logits = point.logits.detach();
-  point.loss = point.loss.detach().to(at::kFloat);
-  check_finite("logits", point.logits, step);
-  check_finite("loss", point.loss.unsqueeze(1), step);
-  return point;
-}
-
-void LossSurface::count(std::int64_t forwards, std::int64_t backwards) {
-  const auto add = [&](Passes& passes) {
-    passes.forwards += forwards;
-    passes.backwards += backwards;
-  };
-  add(passes_);
-  if (context_.passes) add(*context_.passes);
-}
-
-void LossSurface::check_finite(const char* what, const at::Tensor& rows, std::int64_t step) {
-  // A float64 sum of finite float32 values is finite, and takes one pass without temporaries.
-  auto bad = at::isfinite(rows.sum(sample_dims(rows), false, at::kDouble)).logical_not_();
-  auto text = str(what, " at step ", step);
-  if (bad.is_cpu()) {
-    report(text, bad);
-  } else {
-    deferred_.emplace_back(std::move(text), std::move(bad));
-  }
-}
-
-void LossSurface::report(const std::string& what, const at::Tensor& bad_rows) const {
-  const auto count = bad_rows.sum().item<std::int64_t>();
-  if (count)
-    throw NumericError(str("[", where_, "] ", what, ": not finite for ", count, " of ",
-                           bad_rows.size(0), " samples"));
-}
-
-Passes LossSurface::finish() {
-  for (const auto& [what, bad_rows] : deferred_) report(what, bad_rows);
-  deferred_.clear();
-  return passes_;
+  return over_draws([&]() -> LossAndGradient {
+           return {.loss = {}, .gradient = {}, .logits = draw_logits(x_adv, step)};
+         })
+      .logits;
 }
 
 at::Tensor fooled(const at::Tensor& logits, const at::Tensor& y, bool targeted) {

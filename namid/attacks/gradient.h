@@ -3,12 +3,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "namid/attacks/attack.h"
+#include "namid/attacks/pass_meter.h"
 
 namespace namid::attacks {
 
@@ -17,6 +17,16 @@ struct LossAndGradient {
   at::Tensor loss;      ///< float32 (N)
   at::Tensor gradient;  ///< of the sum of the losses, so row i is ∇ loss_i; undefined after `value`
   at::Tensor logits;    ///< float32 (N, C)
+};
+
+/// Expectation over transformation, Athalye et al. 2018 (arXiv:1707.07397), for models that draw:
+/// loss and gradient are means over `draws` evaluations of the same point, before any sign or
+/// normalisation; the logits are those of the mean prediction, log mean softmax(z). 1: plain.
+struct Expectation {
+  int draws = 1;
+  /// Loss and logits are those of the last draw alone; the gradient stays the mean (AutoAttack's
+  /// code: a sample is lost by one unlucky draw, and the more steps the likelier).
+  bool judge_last = false;
 };
 
 /// The loss that an attack climbs, as a function of x_adv: model, labels and loss bound together,
@@ -28,6 +38,11 @@ class LossSurface {
   LossSurface(std::string_view where, const Classifier& model, const at::Tensor& y,
               LossFunction loss, const Context& context);
 
+  /// From now on another loss of the attack's own; context.loss still replaces it.
+  void climb(LossFunction loss);
+  /// From now on every evaluation is made of `expectation.draws`, each counted.
+  void average(const Expectation& expectation) { expectation_ = expectation; }
+
   /// One forward and one backward, with respect to x_adv only. With context.gradient: one forward
   /// without graph, and the caller's gradient, which counts as one backward. OptionError where the
   /// loss does not depend on x_adv differentiably or a hook returns another shape; NumericError,
@@ -36,25 +51,29 @@ class LossSurface {
   LossAndGradient gradient(const at::Tensor& x_adv, std::int64_t step);
   /// One forward.
   LossAndGradient value(const at::Tensor& x_adv, std::int64_t step);
+  /// One forward without loss: logits (N, C).
+  at::Tensor logits(const at::Tensor& x_adv, std::int64_t step);
 
   /// Throws what was deferred; returns the passes of this surface.
-  Passes finish();
+  Passes finish() { return meter_.finish(); }
 
  private:
-  LossAndGradient evaluate(const at::Tensor& x_adv) const;
+  using Draw = std::function<LossAndGradient()>;
+  LossAndGradient over_draws(const Draw& draw) const;
+  LossAndGradient draw_gradient(const at::Tensor& x_adv, std::int64_t step);
+  LossAndGradient draw_value(const at::Tensor& x_adv, std::int64_t step);
+  at::Tensor draw_logits(const at::Tensor& x_adv, std::int64_t step);
+  at::Tensor loss_of(const at::Tensor& x_adv, const at::Tensor& logits) const;
   at::Tensor differentiate(const at::Tensor& loss, const at::Tensor& leaf) const;
   at::Tensor checked_shape(at::Tensor gradient, const at::Tensor& x_adv) const;
-  void count(std::int64_t forwards, std::int64_t backwards);
-  void check_finite(const char* what, const at::Tensor& rows, std::int64_t step);
-  void report(const std::string& what, const at::Tensor& bad_rows) const;
 
   std::string where_;
   Classifier model_;
   at::Tensor y_;
   LossFunction loss_;
   const Context& context_;
-  Passes passes_;
-  std::vector<std::pair<std::string, at::Tensor>> deferred_;
+  Expectation expectation_;
+  PassMeter meter_;
 };
 
 /// Verdict on logits (N, C): bool (N), classified as y (targeted) or not as y (untargeted).

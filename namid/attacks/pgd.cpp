@@ -6,29 +6,26 @@
 #include "namid/attacks/projection.h"
 #include "namid/attacks/rounds.h"
 #include "namid/attacks/steps.h"
+#include "namid/core/error.h"
 
 namespace namid::attacks {
 namespace {
 
 constexpr std::string_view kWhere = "pgd";
 
-LossFunction climbed_loss(const PgdOptions& options) {
-  return [kind = options.loss, targeted = options.targeted](
-             const at::Tensor&, const at::Tensor& logits, const at::Tensor& y) {
-    const auto loss = attack_loss(kind, logits, y);
-    return targeted ? -loss : loss;
-  };
-}
-
 /// One run from a start point of its own.
 AttackResult climb(const Classifier& model, const Round& round, const PgdOptions& options,
                    const Context& context) {
-  LossSurface surface(kWhere, model, round.y, climbed_loss(options), context);
+  LossSurface surface(kWhere, model, round.y, climbed_loss(options.loss, options.targeted),
+                      context);
+  surface.average({.draws = options.eot});
+  if (options.loss == AttackLoss::kl)
+    surface.climb(climbed_loss(options.loss, false, surface.logits(round.x, 0)));
   const Projection project(round.x, options.budget);
   const double step_size = options.step_size.value_or(options.budget.epsilon / 4);
   Best best;
   auto x_adv =
-      start_point(round.x, options.start, options.budget, context.random, round.ids, round.epoch);
+      start_point(round.x, options.start, options.budget, Draws(context, round.ids, round.epoch));
   for (int step = 0; step < options.steps; ++step) {
     if (context.stop) context.stop->check();
     const auto point = surface.gradient(x_adv, step);
@@ -36,7 +33,9 @@ AttackResult climb(const Classifier& model, const Round& round, const PgdOptions
       best.update(x_adv, point.loss, fooled(point.logits, round.y, options.targeted), step);
     if (context.observe)
       context.observe(round.index * options.steps + step, point.loss.mean().item<double>());
-    x_adv.add_(ascent(point.gradient, options.budget.norm), step_size);
+    const auto gradient =
+        options.budget.norm == Norm::l1 ? inside_box(point.gradient, x_adv) : point.gradient;
+    x_adv.add_(ascent(gradient, options.budget.norm), step_size);
     project(x_adv);
   }
   if (options.judge == Judge::last && options.restarts == 1 && !context.verdict)
@@ -59,6 +58,9 @@ AttackResult pgd(const Classifier& model, const at::Tensor& x, const at::Tensor&
   validate(options, kWhere);
   validate_budget(options.budget, kWhere);
   check_batch(model, x, y, kWhere);
+  check_loss(options.loss, options.targeted, model.info().num_classes, kWhere);
+  if (options.loss == AttackLoss::kl && options.start == Start::none)
+    throw OptionError("[pgd] start: kl has no gradient at x; use uniform or gauss-0.001");
   const AttackScope scope(model);
   return run_rounds(kWhere, x, y, rounds(options), context,
                     [&](const Round& round) { return climb(model, round, options, context); });

@@ -9,7 +9,7 @@
 namespace namid::attacks {
 
 /// Projected gradient descent, Madry et al. 2018 (arXiv:1706.06083), Sec. 2.1:
-/// x ← Π(x + α · dir(∇ₓ L)), dir as in steps.h.
+/// x ← Π(x + α · dir(∇ₓ L)), dir as in steps.h; in L1 among the entries that the box lets move.
 struct PgdOptions {
   Budget budget = {};
   int steps = 10;
@@ -18,6 +18,7 @@ struct PgdOptions {
   Judge judge = Judge::best;
   AttackLoss loss = AttackLoss::cross_entropy;
   int restarts = 1;
+  int eot = 1;
   bool targeted = false;
   static constexpr auto fields() {
     return std::tuple{
@@ -31,6 +32,9 @@ struct PgdOptions {
         field("loss", &PgdOptions::loss, "loss that is maximised"),
         field("restarts", &PgdOptions::restarts,
               "runs from fresh starts, each on what is not fooled yet", at_least(1)),
+        field("eot", &PgdOptions::eot,
+              "evaluations averaged at each point, for models that draw random numbers",
+              at_least(1)),
         field("targeted", &PgdOptions::targeted, "y holds target classes, towards which x moves")};
   }
 };
@@ -49,11 +53,12 @@ constexpr int rounds(const PgdOptions& options, std::int64_t /*classes*/ = 0) {
 /// attacks the samples that are not fooled yet; among restarts the best point counts. Targeted: the
 /// loss is −loss(logits, target).
 /// Passes per sample and restart: `steps` forwards and backwards, and one forward of the final
-/// point. With Judge::last, one restart and context.verdict = false that forward is left out;
-/// success and loss are then undefined tensors. Restart r draws its start at epoch context.epoch +
-/// r. context.observe gets r * steps + step and the mean loss before that step, both from 0.
-/// OptionError before the first pass for unfit arguments; NumericError for logits, loss or gradient
-/// that are not finite; run::Interrupted.
+/// point, each `eot` times (gradient.h); kl: one forward of x before. With Judge::last, one restart
+/// and context.verdict = false that forward is left out; success and loss are then undefined
+/// tensors. Restart r draws its start at epoch context.epoch · restarts + r. context.observe gets
+/// r * steps + step and the mean loss before that step, both from 0. OptionError before the first
+/// pass for unfit arguments; NumericError for logits, loss or gradient that are not finite;
+/// run::Interrupted.
 AttackResult pgd(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                  const PgdOptions& options = {}, const Context& context = {});
 

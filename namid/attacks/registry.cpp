@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/attacks/registry.h"
 
+#include "namid/attacks/apgd.h"
+#include "namid/attacks/apgd_t.h"
+#include "namid/attacks/fab.h"
+#include "namid/attacks/fab_t.h"
 #include "namid/attacks/pgd.h"
+#include "namid/attacks/square.h"
 #include "namid/core/error.h"
 
 namespace namid::attacks {
@@ -55,6 +60,10 @@ std::unique_ptr<Bound> bind(std::string_view name) {
   return bind<Options, kFunction>(name, Options{});
 }
 
+std::unique_ptr<Bound> bind_apgd_dlr(std::string_view name) {
+  return bind<ApgdOptions, apgd>(name, {.loss = AttackLoss::dlr});
+}
+
 struct Row {
   AttackInfo info;
   std::unique_ptr<Bound> (*make)(std::string_view name);
@@ -70,6 +79,55 @@ const std::vector<Row>& rows() {
         .gradient = true,
         .budget = PgdOptions{}.budget},
        bind<PgdOptions, pgd>},
+      {{.name = "apgd-ce",
+        .summary = "Auto-PGD on cross-entropy: momentum, step size by itself",
+        .paper = "croce2020reliable",
+        .norms = {Norm::linf, Norm::l2, Norm::l1},
+        .targeted = true,
+        .gradient = true,
+        .budget = ApgdOptions{}.budget},
+       bind<ApgdOptions, apgd>},
+      {{.name = "apgd-dlr",
+        .summary = "Auto-PGD on the difference of logits ratio",
+        .paper = "croce2020reliable",
+        .norms = {Norm::linf, Norm::l2, Norm::l1},
+        .targeted = true,
+        .gradient = true,
+        .min_classes = 3,
+        .budget = ApgdOptions{}.budget},
+       bind_apgd_dlr},
+      {{.name = "apgd-t",
+        .summary = "Auto-PGD on the targeted difference of logits ratio, class by class",
+        .paper = "croce2020reliable",
+        .norms = {Norm::linf, Norm::l2, Norm::l1},
+        .gradient = true,
+        .min_classes = 4,
+        .budget = ApgdTOptions{}.budget},
+       bind<ApgdTOptions, apgd_t>},
+      {{.name = "fab",
+        .summary = "smallest perturbation, by steps to the nearest linearised boundary",
+        .paper = "croce2020fab",
+        .norms = {Norm::linf, Norm::l2, Norm::l1},
+        .targeted = false,
+        .gradient = true,
+        .budget = FabOptions{}.budget},
+       bind<FabOptions, fab>},
+      {{.name = "fab-t",
+        .summary = "FAB towards each of the most likely other classes in turn",
+        .paper = "croce2020reliable",
+        .norms = {Norm::linf, Norm::l2, Norm::l1},
+        .targeted = false,
+        .gradient = true,
+        .budget = FabTOptions{}.budget},
+       bind<FabTOptions, fab_t>},
+      {{.name = "square",
+        .summary = "random search over square windows, without gradients",
+        .paper = "andriushchenko2020square",
+        .norms = {Norm::linf, Norm::l2, Norm::l1},
+        .targeted = true,
+        .gradient = false,
+        .budget = SquareOptions{}.budget},
+       bind<SquareOptions, square>},
   };
   return table;
 }

@@ -21,6 +21,7 @@ struct AttackInfo {
   std::vector<Norm> norms;   ///< it can attack in
   bool targeted = false;     ///< can move towards a given class
   bool gradient = false;     ///< needs input gradients
+  int min_classes = 2;       ///< models of fewer classes are refused
   Budget budget = {};        ///< default
 };
 

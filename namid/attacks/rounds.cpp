@@ -7,14 +7,6 @@
 namespace namid::attacks {
 namespace {
 
-SampleIds pick(const SampleIds& ids, const at::Tensor& rows) {
-  const auto on_cpu = rows.to(at::kCPU);
-  SampleIds picked;
-  for (std::int64_t i = 0; i < on_cpu.numel(); ++i)
-    picked.push_back(ids[static_cast<std::size_t>(on_cpu.data_ptr<std::int64_t>()[i])]);
-  return picked;
-}
-
 /// Fills in what an attack may leave undefined.
 void complete(AttackResult& result, int round) {
   const auto rows = result.step.numel();
@@ -70,6 +62,14 @@ AttackResult run_rounds(std::string_view where, const at::Tensor& x, const at::T
     merge(result, late, rows);
   }
   return result;
+}
+
+SampleIds pick(const SampleIds& ids, const at::Tensor& rows) {
+  const auto on_cpu = rows.to(at::kCPU);
+  SampleIds picked;
+  for (std::int64_t i = 0; i < on_cpu.numel(); ++i)
+    picked.push_back(ids[static_cast<std::size_t>(on_cpu.data_ptr<std::int64_t>()[i])]);
+  return picked;
 }
 
 }  // namespace namid::attacks

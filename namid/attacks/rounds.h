@@ -26,4 +26,7 @@ using RoundFunction = std::function<AttackResult(const Round&)>;
 AttackResult run_rounds(std::string_view where, const at::Tensor& x, const at::Tensor& y,
                         int rounds, const Context& context, const RoundFunction& attack);
 
+/// The ids at `rows`: int64 (M), any device.
+SampleIds pick(const SampleIds& ids, const at::Tensor& rows);
+
 }  // namespace namid::attacks

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "namid/attacks/attack.h"
+#include "namid/attacks/draws.h"
 
 namespace namid::attacks {
 
@@ -19,8 +20,11 @@ constexpr bool start_is_feasible(Start start) {
   return start != Start::gauss;
 }
 
-/// A fresh start point, shaped like x (N, ...) and without graph. Row i is drawn at
-/// (ids[i], epoch): neither batch size nor order changes it.
+/// A fresh start point, shaped like x (N, ...) and without graph. In reference order `gauss` in L2
+/// is the second draw of its shape (the released code of NAMID draws one for L∞ before).
+at::Tensor start_point(const at::Tensor& x, Start start, const Budget& budget, const Draws& draws);
+
+/// The same, row i drawn at (ids[i], epoch): neither batch size nor order changes it.
 at::Tensor start_point(const at::Tensor& x, Start start, const Budget& budget, const Random& random,
                        const SampleIds& ids, std::uint32_t epoch);
 

@@ -29,4 +29,9 @@ at::Tensor ascent(const at::Tensor& gradient, Norm norm) {
   return gradient / per_sample(length.to(gradient.scalar_type()), gradient);
 }
 
+at::Tensor inside_box(const at::Tensor& gradient, const at::Tensor& x_adv) {
+  const auto blocked = ((gradient > 0) & (x_adv >= 1)) | ((gradient < 0) & (x_adv <= 0));
+  return gradient.masked_fill(blocked, 0);
+}
+
 }  // namespace namid::attacks

@@ -13,4 +13,9 @@ namespace namid::attacks {
 /// zero direction. The norm is taken in float64, so that it neither overflows nor vanishes.
 at::Tensor ascent(const at::Tensor& gradient, Norm norm);
 
+/// The gradient without the entries along which x_adv already stands at the box: 0 where g > 0 at 1
+/// or g < 0 at 0. Sparse L1 steps choose among the rest; else they are spent on entries that the
+/// box takes back, and on images of black and white pixels most steps move nothing.
+at::Tensor inside_box(const at::Tensor& gradient, const at::Tensor& x_adv);
+
 }  // namespace namid::attacks

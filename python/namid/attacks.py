@@ -49,7 +49,7 @@ def _make(name, summary, paper):
     for row in options:
         limits = ", ".join(row["choices"]) or row["range"]
         lines.append(f"{row['name']}: {row['help']}" + (f" ({limits})" if limits else ""))
-    attack.__name__ = attack.__qualname__ = name
+    attack.__name__ = attack.__qualname__ = name.replace("-", "_")
     attack.__doc__ = "\n".join(lines)
     parameter = inspect.Parameter
     attack.__signature__ = inspect.Signature(
@@ -62,5 +62,6 @@ def _make(name, summary, paper):
 
 __all__ = ["AttackResult"]
 for _row in _C.attack_table():
-    globals()[_row["name"]] = _make(_row["name"], _row["summary"], _row["paper"])
-    __all__.append(_row["name"])
+    _attack = _make(_row["name"], _row["summary"], _row["paper"])
+    globals()[_attack.__name__] = _attack
+    __all__.append(_attack.__name__)

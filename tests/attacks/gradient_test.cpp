@@ -114,5 +114,54 @@ TEST(LossSurface, VerdictFollowsArgmax) {
   EXPECT_TRUE(at::equal(fooled(logits, y, true), at::tensor({0, 1}, at::kInt).to(at::kBool)));
 }
 
+/// Two classes; each call adds the next of `noise` to the logit of class 1.
+Classifier drawing(std::vector<float> noise) {
+  auto next = std::make_shared<std::size_t>(0);
+  return Classifier(
+      [noise, next](const at::Tensor& x) {
+        const float draw = noise.at((*next)++ % noise.size());
+        return at::cat({x * 0, x * (1 + draw) + draw}, 1);
+      },
+      {.name = "drawing", .num_classes = 2, .input_shape = {1}});
+}
+
+TEST(ExpectationOverTransformation, LossAndGradientAreMeansAndLogitsThoseOfTheMeanPrediction) {
+  const auto x = at::full({3, 1}, 0.5f), y = at::zeros({3}, at::kLong);
+  const std::vector<float> noise{-3, 1, 4};
+  const auto margin = climbed_loss(AttackLoss::margin, false);
+  Passes passes;
+  const Context context{.passes = &passes};
+  LossSurface surface("test", drawing(noise), y, margin, context);
+  surface.average({.draws = 3});
+  const auto point = surface.gradient(x, 0);
+  double loss = 0, slope = 0, share = 0;
+  for (const double draw : noise) {
+    const double logit = 0.5 * (1 + draw) + draw;
+    loss += logit / 3;
+    slope += (1 + draw) / 3;
+    share += 1 / (1 + std::exp(-logit)) / 3;
+  }
+  EXPECT_NEAR(point.loss[1].item<double>(), loss, 1e-6);
+  EXPECT_NEAR(point.gradient[1][0].item<double>(), slope, 1e-6);
+  EXPECT_NEAR(point.logits.exp()[1][1].item<double>(), share, 1e-6);
+  EXPECT_EQ(passes.forwards, 9);
+  EXPECT_EQ(passes.backwards, 9);
+  EXPECT_TRUE(at::allclose(surface.value(x, 1).loss, point.loss, 1e-6));
+  EXPECT_TRUE(at::allclose(surface.logits(x, 2), point.logits, 1e-6));
+  EXPECT_EQ(surface.finish().forwards, 27);
+}
+
+TEST(ExpectationOverTransformation, JudgingByTheLastDrawIsForParityOnly) {
+  const auto x = at::full({1, 1}, 0.5f), y = at::zeros({1}, at::kLong);
+  const Context context;
+  LossSurface surface("test", drawing({-3, -3, 4}), y, climbed_loss(AttackLoss::margin, false),
+                      context);
+  surface.average({.draws = 3, .judge_last = true});
+  const auto point = surface.gradient(x, 0);
+  EXPECT_NEAR(point.loss[0].item<double>(), 6.5, 1e-6);
+  EXPECT_TRUE(fooled(point.logits, y, false)[0].item<bool>());
+  EXPECT_NEAR(point.gradient[0][0].item<double>(), 1 - 2.0 / 3, 1e-6) << "of all draws";
+}
+
 }  // namespace
 }  // namespace namid::attacks

@@ -22,6 +22,39 @@ TEST(Losses, MatchTheirDefinitions) {
   EXPECT_EQ(tie.item<float>(), 0);
 }
 
+TEST(Losses, DlrIsMinusFourFifthsForTheGoldenLogits) {
+  const auto z = at::tensor({3.0f, 1.0f, 0.5f, -1.0f}).view({1, 4});
+  const auto y = at::zeros({1}, at::kLong);
+  EXPECT_NEAR(attack_loss(AttackLoss::dlr, z, y).item<double>(), -0.8, 1e-6);
+  // −(3 − 0.5) / (3 − (0.5 − 1) / 2)
+  EXPECT_NEAR(dlr_targeted(z, y, y + 2).item<double>(), -2.5 / 3.25, 1e-6);
+  EXPECT_NEAR(attack_loss(AttackLoss::dlr, 7 * z - 4, y).item<double>(), -0.8, 1e-6)
+      << "neither shift nor scale matters";
+}
+
+TEST(Losses, DlrIsFiniteForTiedLogits) {
+  const auto y = at::tensor({0, 1, 3}, at::kLong);
+  auto z = at::zeros({3, 4});
+  z[2] = at::tensor({5.0f, 5.0f, 5.0f, -2.0f});
+  z.requires_grad_(true);
+  const auto loss = attack_loss(AttackLoss::dlr, z, y) + dlr_targeted(z, y, (y + 1) % 4);
+  loss.sum().backward();
+  EXPECT_EQ(loss[0].item<float>(), 0);
+  EXPECT_TRUE(at::isfinite(loss).all().item<bool>());
+  EXPECT_TRUE(at::isfinite(z.grad()).all().item<bool>());
+}
+
+TEST(Losses, KlIsZeroAtTheSamePredictionAndMatchesItsDefinition) {
+  const auto p = at::tensor({0.5f, 0.25f, 0.25f}).view({1, 3}), q = p.roll(1, 1);
+  EXPECT_EQ(kl_from(p.log() + 3, p.log() + 3).item<float>(), 0);
+  EXPECT_NEAR(kl_from(p.log(), q.log()).item<double>(), 0.25 * std::log(2), 1e-6);
+  const auto sure = at::tensor({1e30f, -1e30f, 0.0f}).view({1, 3});
+  EXPECT_EQ(kl_from(sure, sure).item<float>(), 0);
+  EXPECT_NE(
+      message_of([&] { attack_loss(AttackLoss::kl, p, at::zeros({1}, at::kLong)); }).find("clean"),
+      std::string::npos);
+}
+
 TEST(Norms, AreThoseOfEachSample) {
   const auto batch = at::tensor({3.0f, -4.0f, 0.0f, 0.5f}).view({2, 1, 2});
   const auto linf = sample_norms(batch, Norm::linf), l2 = sample_norms(batch, Norm::l2);
@@ -49,6 +82,12 @@ TEST(Steps, DirectionHasUnitLengthOrIsZero) {
   EXPECT_EQ(sparse[1].abs().max().item<float>(), 0);
   EXPECT_EQ(unit[1].abs().max().item<float>(), 0);
   EXPECT_EQ(sign[1].abs().max().item<float>(), 0);
+}
+
+TEST(Steps, InsideTheBoxOnlyEntriesThatCanMoveAreLeft) {
+  const auto x = at::tensor({0.0f, 0.0f, 1.0f, 1.0f, 0.5f}).view({1, 5});
+  const auto gradient = at::tensor({-5.0f, 4.0f, 3.0f, -2.0f, 1.0f}).view({1, 5});
+  EXPECT_TRUE(at::equal(inside_box(gradient, x)[0], at::tensor({0.0f, 4.0f, 0.0f, -2.0f, 1.0f})));
 }
 
 TEST(Projection, LeavesInnerPointsAndScalesOuterOnes) {

@@ -87,16 +87,6 @@ TEST_P(PgdContract, EpsilonZeroReturnsTheInputBitForBit) {
   }
 }
 
-TEST_P(PgdContract, ASampleAloneIsAttackedAsInItsBatch) {
-  const auto together = attack(options());
-  for (std::int64_t i = 0; i < count; ++i) {
-    const auto alone = pgd(model, x.slice(0, i, i + 1), y.slice(0, i, i + 1), options(),
-                           {.random = Random(0, "pgd")});
-    EXPECT_TRUE(at::allclose(alone.x_adv[0], together.x_adv[i], 0, 1e-6)) << "sample " << i;
-    EXPECT_EQ(alone.success[0].item<bool>(), together.success[i].item<bool>());
-  }
-}
-
 TEST_P(PgdContract, TargetedMovesTowardsTheTarget) {
   auto with = options();
   with.start = Start::none;
@@ -140,14 +130,6 @@ TEST_P(PgdContract, ARoundAloneDrawsAsAmongTheOthers) {
   const auto late = both.round == 1;
   EXPECT_TRUE((alone.round == 1).all().item<bool>());
   EXPECT_TRUE(at::allclose(alone.x_adv.index({late}), both.x_adv.index({late}), 0, 1e-6));
-}
-
-TEST_P(PgdContract, LeavesItsArgumentsAlone) {
-  const auto kept_x = x.clone(), kept_y = y.clone();
-  attack(options());
-  EXPECT_TRUE(same_bits(x, kept_x));
-  EXPECT_TRUE(at::equal(y, kept_y));
-  EXPECT_FALSE(attack(options()).x_adv.requires_grad());
 }
 
 std::string case_name(const ::testing::TestParamInfo<Case>& info) {

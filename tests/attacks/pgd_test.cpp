@@ -10,14 +10,6 @@
 namespace namid::attacks {
 namespace {
 
-void expect_values(const at::Tensor& got, const std::vector<double>& expected, double relative) {
-  const auto values = got.to(at::kDouble);
-  for (std::size_t i = 0; i < expected.size(); ++i)
-    EXPECT_NEAR(values[static_cast<std::int64_t>(i)].item<double>(), expected[i],
-                relative * std::abs(expected[i]))
-        << "sample " << i;
-}
-
 PgdOptions golden_options(Norm norm, double epsilon, double step_size) {
   return {.budget = {.norm = norm, .epsilon = epsilon},
           .steps = 10,
@@ -206,6 +198,57 @@ TEST(Pgd, StopTokenInterruptsAtTheNextStep) {
   EXPECT_THROW(pgd(model, images(2, {12}), labels(2, 4), {.steps = 9}, context), run::Interrupted);
   EXPECT_EQ(passes.backwards, 2 * 2) << "two steps of two samples";
   EXPECT_TRUE(model.is_training());
+}
+
+TEST(Pgd, ASparseL1StepIsNotSpentOnPixelsThatStandAtTheBox) {
+  // 200 black pixels that the gradient pulls down, one grey one that it pulls up, less strongly.
+  auto weight = at::zeros({2, 201});
+  weight[1].slice(0, 0, 200).fill_(-3);
+  weight[1][200] = 1;
+  auto x = at::zeros({1, 201});
+  x[0][200] = 0.5f;
+  const auto model = linear(weight, at::zeros({2}), {201});
+  const auto result = pgd(model, x, at::zeros({1}, at::kLong),
+                          {.budget = {Norm::l1, 0.4}, .steps = 4, .start = Start::none});
+  EXPECT_NEAR(result.x_adv[0][200].item<float>(), 0.9, 1e-5);
+  EXPECT_NEAR(perturbation_norms(result.x_adv, x, Norm::l1)[0].item<double>(), 0.4, 1e-5);
+}
+
+TEST(Pgd, ClimbsEveryLossAndSaysWhichCannotBeClimbed) {
+  const auto model = curved({12});
+  const auto x = images(4, {12}), y = model(x).argmax(1);
+  const auto clean = model(x);
+  for (const auto loss : {AttackLoss::dlr, AttackLoss::margin, AttackLoss::kl}) {
+    const auto measure = climbed_loss(loss, false, clean);
+    const auto result = pgd(model, x, y, {.budget = {Norm::linf, 0.1}, .steps = 5, .loss = loss});
+    EXPECT_TRUE((result.loss > measure(x, clean, y)).all().item<bool>()) << to_string(loss);
+    EXPECT_TRUE(at::allclose(result.loss, measure(x, model(result.x_adv), y), 1e-4, 1e-6));
+    EXPECT_EQ(result.passes.forwards, 4 * (5 + 1 + (loss == AttackLoss::kl)));
+  }
+  const TwoClasses toy;
+  const auto two = images(3, toy.shape);
+  Passes passes;
+  const auto refusal = [&](const PgdOptions& options) {
+    return message_of([&] { pgd(toy.model, two, toy.y, options, {.passes = &passes}); });
+  };
+  EXPECT_EQ(refusal({.loss = AttackLoss::dlr}),
+            "[pgd] loss: dlr needs at least 3 classes, the model has 2; use margin or "
+            "cross_entropy");
+  EXPECT_NE(refusal({.loss = AttackLoss::kl, .targeted = true}).find("no target"),
+            std::string::npos);
+  EXPECT_NE(refusal({.start = Start::none, .loss = AttackLoss::kl}).find("no gradient at x"),
+            std::string::npos);
+  EXPECT_EQ(passes.forwards, 0);
+}
+
+TEST(Pgd, AveragesOverDrawsWithKTimesThePasses) {
+  const auto model = curved({12});
+  const auto x = images(3, {12}), y = labels(3, 4);
+  const auto once = pgd(model, x, y, {.steps = 4}),
+             thrice = pgd(model, x, y, {.steps = 4, .eot = 3});
+  EXPECT_TRUE(at::allclose(once.x_adv, thrice.x_adv, 0, 1e-6)) << "nothing is drawn";
+  EXPECT_EQ(thrice.passes.forwards, 3 * once.passes.forwards);
+  EXPECT_EQ(thrice.passes.backwards, 3 * once.passes.backwards);
 }
 
 }  // namespace

@@ -52,14 +52,15 @@ inline Classifier golden_linear() {
   return linear(wave({10, 192}, 0.2, 0.37), at::zeros({10}), {3, 8, 8});
 }
 
-/// A smooth network with one hidden layer and four classes.
-inline Classifier curved(const Shape& shape) {
-  const auto first = wave({6, entries(shape)}, 1.5, 0.41, 0.2), second = wave({4, 6}, 2, 0.9, 1);
+/// A smooth network with one hidden layer.
+inline Classifier curved(const Shape& shape, std::int64_t classes = 4) {
+  const auto first = wave({6, entries(shape)}, 1.5, 0.41, 0.2);
+  const auto second = wave({classes, 6}, 2, 0.9, 1);
   return Classifier(
       [=](const at::Tensor& x) {
         return at::linear(at::tanh(at::linear(x.flatten(1) - 0.5, first)), second);
       },
-      {.name = "curved", .num_classes = 4, .input_shape = shape}, {first, second});
+      {.name = "curved", .num_classes = classes, .input_shape = shape}, {first, second});
 }
 
 /// Labels 0, 1, ..., classes-1, 0, ...: some right, some wrong.
@@ -70,6 +71,16 @@ inline at::Tensor labels(std::int64_t count, std::int64_t classes) {
 inline bool same_bits(const at::Tensor& a, const at::Tensor& b) {
   return a.sizes() == b.sizes() &&
          at::equal(a.contiguous().view(at::kInt), b.contiguous().view(at::kInt));
+}
+
+/// Each value within `relative` of the expected one.
+inline void expect_values(const at::Tensor& got, const std::vector<double>& expected,
+                          double relative) {
+  const auto values = got.to(at::kDouble);
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(values[static_cast<std::int64_t>(i)].item<double>(), expected[i],
+                relative * std::abs(expected[i]))
+        << "sample " << i;
 }
 
 /// The message of the OptionError or NumericError that `action` throws.

@@ -52,6 +52,12 @@ def test_same_seed_same_result_whatever_the_neighbours():
     assert not torch.equal(other.adv, again.adv)
 
 
+def test_a_name_with_a_dash_is_a_function_with_an_underscore():
+    x, y = batch(2)
+    result = namid.attacks.fab_t(linear_model(), x, y, epsilon=1, steps=5)
+    assert result.success.all() and "fab_t" in namid.attacks.__all__
+
+
 def test_counts_passes_in_samples():
     x, y = batch(8)
     result = namid.attacks.pgd(linear_model(), x, y, steps=7)

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "namid/attacks/apgd_t.h"
+
+#include <limits>
+
+#include "namid/attacks/apgd_run.h"
+#include "namid/attacks/attack_scope.h"
+#include "namid/attacks/losses.h"
+#include "namid/core/error.h"
+
+namespace namid::attacks {
+namespace {
+
+constexpr std::string_view kWhere = "apgd-t";
+
+ApgdPlan plan_of(const ApgdTOptions& options) {
+  return {.last = {.budget = options.budget,
+                   .steps = options.steps,
+                   .rho = options.rho,
+                   .compat = options.compat},
+          .larger_epsilon =
+              wants_larger_epsilon(options.larger_epsilon, options.budget, options.steps, kWhere)};
+}
+
+LossFunction towards(const at::Tensor& target) {
+  return [=](const at::Tensor&, const at::Tensor& logits, const at::Tensor& y) {
+    return dlr_targeted(logits, y, target);
+  };
+}
+
+void check_classes(std::int64_t classes) {
+  if (classes < 4)
+    throw OptionError(str("[", kWhere, "] needs at least 4 classes for its targeted loss, the ",
+                          "model has ", classes, "; use apgd-ce"));
+}
+
+}  // namespace
+
+at::Tensor ranked_target(const at::Tensor& logits, const at::Tensor& y, std::int64_t rank) {
+  const auto others = logits.scatter(1, y.unsqueeze(1), -std::numeric_limits<double>::infinity());
+  return std::get<1>(others.sort(/*stable=*/true, 1, /*descending=*/true)).select(1, rank);
+}
+
+AttackResult apgd_t(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
+                    const ApgdTOptions& options, const Context& context) {
+  validate(options, kWhere);
+  validate_budget(options.budget, kWhere);
+  check_batch(model, x, y, kWhere);
+  const auto classes = model.info().num_classes;
+  check_classes(classes);
+  const auto plan = plan_of(options);
+  const bool published = options.compat == Compat::autoattack;
+  const AttackScope scope(model);
+  return run_rounds(kWhere, x, y, rounds(options, classes), context, [&](const Round& round) {
+    LossSurface surface(kWhere, model, round.y, {}, context);
+    surface.average({.draws = published ? 1 : options.eot});
+    const auto clean = surface.logits(round.x, 0);
+    surface.climb(towards(ranked_target(clean, round.y, round.index / options.restarts)));
+    surface.average({.draws = options.eot, .judge_last = published});
+    const auto noise = apgd_noise(round.x, plan, Draws(context, round.ids, round.epoch));
+    return apgd_run(surface, round, plan, noise, context);
+  });
+}
+
+}  // namespace namid::attacks

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Defects of published attack code that any attack could have: each attack of the registry, in each
+// of its norms, has none of them. Which defect each test stands for: docs/pitfalls.md.
+#include "attacks/contract.h"
+#include "namid/attacks/norms.h"
+
+namespace namid::attacks {
+namespace {
+
+/// Each attack, made quick, in each of its norms.
+void for_each_attack(
+    const std::function<void(const NamedAttack& attack, const Budget& budget)>& check) {
+  for (const auto& info : attack_table()) {
+    const auto* length = info.name == "square" ? "queries" : "steps";
+    for (const auto norm : info.norms) {
+      SCOPED_TRACE(str(info.name, " ", to_string(norm)));
+      const Budget budget{norm, norm == Norm::linf ? 0.1 : 0.7};
+      check(contracted({.attack = std::string(info.name), .options = {{length, "6"}}}, budget),
+            budget);
+    }
+  }
+}
+
+TEST(AttackPitfalls, EpsilonZeroGivesNoNaNAndTheCleanAccuracy) {
+  const auto model = curved({12});
+  const auto x = images(8, {12}), y = labels(8, 4);
+  for_each_attack([&](NamedAttack attack, const Budget&) {
+    attack.budget().epsilon = 0;
+    const auto result = attack(model, x, y);
+    EXPECT_TRUE(same_bits(result.x_adv, x));
+    EXPECT_TRUE(at::isfinite(result.loss).all().item<bool>());
+    EXPECT_TRUE(at::equal(result.success, model(x).argmax(1) != y));
+  });
+}
+
+TEST(AttackPitfalls, ImagesOutsideTheBoxAreRefusedNotClipped) {
+  const auto model = curved({12});
+  auto x = images(3, {12});
+  const auto y = labels(3, 4);
+  for (const float outside : {-0.1f, 1.1f}) {
+    x[1][4] = outside;
+    for_each_attack([&](const NamedAttack& attack, const Budget&) {
+      Passes passes;
+      EXPECT_THROW(attack(model, x, y, {.passes = &passes}), OptionError);
+      EXPECT_EQ(passes.forwards, 0);
+    });
+  }
+}
+
+TEST(AttackPitfalls, LabelsAreTheGivenOnesNotThePredictions) {
+  const auto model = curved({12});
+  const auto x = images(6, {12}), other = (model(x).argmax(1) + 1) % 4;
+  for_each_attack([&](NamedAttack attack, const Budget& budget) {
+    EXPECT_TRUE(attack(model, x, other).success.all().item<bool>()) << budget.epsilon;
+    attack.budget().epsilon = 1e-6;
+    EXPECT_FALSE(attack(model, x, model(x).argmax(1)).success.any().item<bool>());
+  });
+}
+
+TEST(AttackPitfalls, HalfPrecisionLogitsDoNotOverflow) {
+  const auto inner = curved({12});
+  const Classifier half([=](const at::Tensor& x) { return inner(x * 1).to(at::kHalf); },
+                        {.name = "half", .num_classes = 4, .input_shape = {12}});
+  const auto x = images(5, {12}), y = inner(x).argmax(1);
+  for_each_attack([&](const NamedAttack& attack, const Budget&) {
+    const auto result = attack(half, x, y);
+    EXPECT_EQ(result.loss.scalar_type(), at::kFloat);
+    EXPECT_TRUE(at::isfinite(result.loss).all().item<bool>());
+    EXPECT_TRUE(at::isfinite(result.x_adv).all().item<bool>());
+    EXPECT_TRUE(at::equal(result.success, half(result.x_adv).argmax(1) != y));
+  });
+}
+
+TEST(AttackPitfalls, PassesOfSamplesThatHoldOutAreCountedToo) {
+  const auto inner = curved({12});
+  std::int64_t rows = 0;
+  const Classifier model(
+      [&](const at::Tensor& x) {
+        rows += x.size(0);
+        return inner(x);
+      },
+      inner.info());
+  const auto x = images(6, {12}), y = inner(x).argmax(1);
+  for_each_attack([&](NamedAttack attack, const Budget&) {
+    attack.budget().epsilon = 1e-6;
+    rows = 0;
+    const auto result = attack(model, x, y);
+    ASSERT_FALSE(result.success.any().item<bool>());
+    EXPECT_EQ(result.passes.forwards, rows);
+    EXPECT_EQ(result.forwards.sum().item<std::int64_t>(), rows) << "each sample's own";
+    EXPECT_GE(result.forwards.min().item<std::int64_t>(), 6);
+  });
+}
+
+TEST(AttackPitfalls, NoAttackAimsAtMoreClassesThanThereAre) {
+  for (const auto* name : {"apgd-t", "fab-t"}) {
+    const NamedAttack attack(name);
+    for (const std::int64_t classes : {4, 5, 10, 1000})
+      EXPECT_EQ(attack.rounds(classes), std::min<std::int64_t>(9, classes - 1)) << name;
+  }
+  EXPECT_EQ(NamedAttack("fab-t").rounds(2), 1);
+}
+
+}  // namespace
+}  // namespace namid::attacks

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attacks/contract.h"
+
+#include "namid/attacks/norms.h"
+#include "namid/run/stop_token.h"
+
+namespace namid::attacks {
+namespace {
+
+/// Counts the rows that the classifier gets to see.
+Classifier counted(const Classifier& inner, std::int64_t& rows) {
+  return Classifier(
+      [inner, &rows](const at::Tensor& x) {
+        rows += x.size(0);
+        return inner(x);
+      },
+      inner.info(), inner.parameters());
+}
+
+at::Tensor wrong(const Classifier& model, const at::Tensor& x, const at::Tensor& y) {
+  return model(x).argmax(1) != y;
+}
+
+void expect_inside(const at::Tensor& x_adv, const at::Tensor& x, const Budget& budget) {
+  const auto farthest = perturbation_norms(x_adv, x, budget.norm).max().item<double>();
+  EXPECT_LE(farthest,
+            budget.norm == Norm::linf ? budget.epsilon + 1e-6 : budget.epsilon * (1 + 1e-5));
+  EXPECT_GE(x_adv.min().item<float>(), 0);
+  EXPECT_LE(x_adv.max().item<float>(), 1);
+  EXPECT_EQ(x_adv.sizes(), x.sizes());
+  EXPECT_EQ(x_adv.scalar_type(), at::kFloat);
+}
+
+TEST_P(AttackContract, StaysInsideBallAndBox) {
+  for (const double epsilon : {1e-7, 1e-3, 0.05, 0.9}) {
+    const Budget budget{norm, epsilon};
+    expect_inside(contracted(GetParam().contract, budget)(model, x, y).x_adv, x, budget);
+  }
+}
+
+TEST_P(AttackContract, ReportsSuccessOfTheReturnedPoints) {
+  const auto result = attack();
+  EXPECT_TRUE(at::equal(result.success, wrong(model, result.x_adv, y)));
+  EXPECT_TRUE(at::isfinite(result.loss).all().item<bool>());
+  EXPECT_EQ(result.step.scalar_type(), at::kLong);
+  for (const auto& column : {result.step, result.round, result.forwards, result.backwards})
+    EXPECT_EQ(column.sizes(), y.sizes());
+}
+
+TEST_P(AttackContract, IsNotWeakerThanTheCleanPoint) {
+  EXPECT_GE(attack().success.sum().item<std::int64_t>(),
+            wrong(model, x, y).sum().item<std::int64_t>());
+}
+
+TEST_P(AttackContract, SameSeedSameResult) {
+  EXPECT_TRUE(same_bits(attack().x_adv, attack().x_adv));
+}
+
+TEST_P(AttackContract, EpsilonZeroReturnsTheInputBitForBit) {
+  const auto result = contracted(GetParam().contract, {norm, 0})(model, x, y);
+  EXPECT_TRUE(same_bits(result.x_adv, x));
+  EXPECT_TRUE(at::equal(result.success, wrong(model, x, y))) << "clean accuracy";
+}
+
+TEST_P(AttackContract, ASampleAloneIsAttackedAsInItsBatch) {
+  const auto together = attack();
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto alone = contracted(GetParam().contract, budget())(
+        model, x.slice(0, i, i + 1), y.slice(0, i, i + 1), {.random = Random(0, "contract")});
+    EXPECT_TRUE(at::allclose(alone.x_adv[0], together.x_adv[i], 0, 2e-5)) << "sample " << i;
+    EXPECT_EQ(alone.success[0].item<bool>(), together.success[i].item<bool>());
+    EXPECT_EQ(alone.forwards[0].item<std::int64_t>(), together.forwards[i].item<std::int64_t>());
+  }
+}
+
+TEST_P(AttackContract, RowsThatAreDoneMayStayOrLeave) {
+  const auto leaving = attack();
+  const auto staying = attack({.random = Random(0, "contract"), .compact = false});
+  EXPECT_TRUE(at::allclose(staying.x_adv, leaving.x_adv, 0, 2e-5));
+  EXPECT_TRUE(at::equal(staying.success, leaving.success));
+  EXPECT_TRUE(at::equal(staying.forwards, leaving.forwards));
+}
+
+TEST_P(AttackContract, InAFixedBatchNoRowHeedsTheVerdictsOnOthers) {
+  Context context{.random = Random(0, "contract"), .round = 0, .compact = false};
+  for (std::int64_t i = 0; i < count; ++i) context.ids.push_back(static_cast<std::uint64_t>(i));
+  const auto before = attack(context);
+  const auto first = y.slice(0, 0, 1).clone();
+  y = (y + 1) % GetParam().classes;
+  y.slice(0, 0, 1).copy_(first);
+  EXPECT_TRUE(same_bits(attack(context).x_adv[0], before.x_adv[0]));
+}
+
+TEST_P(AttackContract, RoundsOneByOneAreTheWhole) {
+  const auto whole = attack();
+  const auto attack_alone = contracted(GetParam().contract, budget());
+  const auto ids = hash_sample_ids(x, y);
+  auto success = at::zeros_like(y, at::kBool);
+  for (int round = 0; round < attack_alone.rounds(GetParam().classes); ++round)
+    success |=
+        attack_alone(model, x, y, {.random = Random(0, "contract"), .ids = ids, .round = round})
+            .success;
+  EXPECT_TRUE(at::equal(success, whole.success));
+}
+
+TEST_P(AttackContract, CountsEveryPass) {
+  std::int64_t rows = 0;
+  Passes passes{.forwards = 1000, .backwards = 2000};
+  model = counted(model, rows);
+  const auto result = attack({.random = Random(0, "contract"), .passes = &passes});
+  EXPECT_EQ(result.passes.forwards, rows);
+  EXPECT_EQ(passes.forwards, 1000 + rows) << "the caller's counter is added to";
+  EXPECT_EQ(passes.backwards, 2000 + result.passes.backwards);
+  EXPECT_LE(result.forwards.sum().item<std::int64_t>(), rows);
+}
+
+TEST_P(AttackContract, LeavesItsArgumentsAndTheModelAlone) {
+  const auto kept_x = x.clone(), kept_y = y.clone();
+  for (auto& parameter : model.parameters()) parameter.requires_grad_(true);
+  model.train();
+  EXPECT_FALSE(attack().x_adv.requires_grad());
+  EXPECT_TRUE(same_bits(x, kept_x));
+  EXPECT_TRUE(at::equal(y, kept_y));
+  EXPECT_TRUE(model.is_training());
+  for (const auto& parameter : model.parameters()) {
+    EXPECT_TRUE(parameter.requires_grad());
+    EXPECT_FALSE(parameter.grad().defined()) << "no weight gradient is computed";
+  }
+}
+
+TEST_P(AttackContract, AFlatModelGivesNoNaN) {
+  const Classifier flat([](const at::Tensor& at) { return at.flatten(1).slice(1, 0, 4) * 0; },
+                        {.name = "flat", .num_classes = 4, .input_shape = shape});
+  const auto result = contracted(GetParam().contract, budget())(flat, x, y);
+  expect_inside(result.x_adv, x, budget());
+  EXPECT_TRUE(at::isfinite(result.loss).all().item<bool>());
+  EXPECT_TRUE(at::equal(result.success, y != 0));
+}
+
+// Distance to the nearest class of a linear model: min_c (z_y − z_c) / ‖w_c − w_y‖ in the dual
+// norm.
+TEST_P(AttackContract, FoolsALinearModelBeyondTheDistanceAndNotBelow) {
+  const auto weight = wave({4, entries(shape)}, 1, 0.7, 0.3);
+  model = linear(weight, at::zeros({4}), shape);
+  x = images(count, shape, 0.1);
+  y = model(x).argmax(1);
+  const Norm dual = norm == Norm::linf ? Norm::l1 : norm == Norm::l1 ? Norm::linf : Norm::l2;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto label = y[i].item<std::int64_t>();
+    const auto logits = model(x)[i].to(at::kDouble);
+    auto distances = (logits[label] - logits) / sample_norms(weight - weight[label], dual);
+    distances[label] = std::numeric_limits<double>::infinity();
+    const double distance = distances.min().item<double>();
+    const auto at_times = [&](double factor) {
+      return contracted(GetParam().contract, {norm, distance * factor})(model, x.slice(0, i, i + 1),
+                                                                        y.slice(0, i, i + 1))
+          .success.item<bool>();
+    };
+    EXPECT_FALSE(at_times(0.99)) << "sample " << i;
+    const double reach = GetParam().contract.reach;
+    if (reach > 0) {
+      EXPECT_TRUE(at_times(reach)) << "sample " << i << ", distance " << distance;
+    }
+  }
+}
+
+TEST_P(AttackContract, StopsWhenAsked) {
+  run::StopToken stop;
+  stop.request(15);
+  EXPECT_THROW(attack({.stop = &stop}), run::Interrupted);
+}
+
+TEST_P(AttackContractOfClasses, WorksOrIsRefusedBeforeTheFirstPass) {
+  Passes passes;
+  if (GetParam().classes < GetParam().contract.classes) {
+    EXPECT_THROW(attack({.passes = &passes}), OptionError);
+    EXPECT_EQ(passes.forwards, 0);
+  } else {
+    const auto result = attack({.passes = &passes});
+    expect_inside(result.x_adv, x, budget());
+    EXPECT_TRUE(at::equal(result.success, wrong(model, result.x_adv, y)));
+  }
+}
+
+NAMID_ATTACK_CONTRACT(Pgd, {.attack = "pgd", .options = {{"steps", "5"}}, .reach = 2});
+
+}  // namespace
+}  // namespace namid::attacks
