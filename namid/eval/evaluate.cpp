@@ -31,10 +31,9 @@ class StageProgress {
 }  // namespace
 
 nlohmann::json evaluate(const models::Classifier& model, const data::Dataset& dataset,
-                        const attacks::PgdOptions& attack, const EvaluateOptions& options,
+                        const Suite& suite, const EvaluateOptions& options,
                         const run::RunFolder& folder, const run::StopToken* stop, bool resume,
                         bool show_progress) {
-  const std::array attacks{pgd_entry(attack)};
   StageProgress shown(show_progress);
   return evaluate_with({.model = model,
                         .dataset = dataset,
@@ -44,7 +43,15 @@ nlohmann::json evaluate(const models::Classifier& model, const data::Dataset& da
                         .stop = stop,
                         .progress = [&](const auto& stage, auto done,
                                         auto total) { shown.update(stage, done, total); }},
-                       attacks);
+                       suite);
+}
+
+nlohmann::json evaluate(const models::Classifier& model, const data::Dataset& dataset,
+                        const attacks::PgdOptions& attack, const EvaluateOptions& options,
+                        const run::RunFolder& folder, const run::StopToken* stop, bool resume,
+                        bool show_progress) {
+  return evaluate(model, dataset, make_suite({}, attack), options, folder, stop, resume,
+                  show_progress);
 }
 
 }  // namespace namid::eval

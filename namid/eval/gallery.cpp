@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/eval/gallery.h"
 
-#include <unordered_map>
+#include <map>
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
@@ -12,23 +12,36 @@ namespace {
 
 struct Exhibit {
   std::int64_t row;
+  std::string attack;
   AttemptRow attempt;
   std::vector<float> x_adv;
 };
 
-std::vector<Exhibit> choose(const Evaluation& job, const AttackEntry& attack,
-                            const Ledger& ledger) {
-  std::unordered_map<std::uint64_t, AttemptRow> attempts;
-  for (auto& attempt : ledger.attempts(attack.name)) attempts.emplace(attempt.sample, attempt);
+/// By sample id: the first attack's success, else the last attack's last attempt.
+std::map<std::uint64_t, std::pair<std::string, AttemptRow>> telling_attempts(const Suite& suite,
+                                                                             const Ledger& ledger) {
+  std::map<std::uint64_t, std::pair<std::string, AttemptRow>> telling;
+  for (const auto& attack : suite.attacks)
+    for (auto& attempt : ledger.attempts(attack.name)) {
+      auto& kept = telling[attempt.sample];
+      if (kept.first.empty() || !kept.second.success) kept = {attack.name, std::move(attempt)};
+    }
+  return telling;
+}
+
+std::vector<Exhibit> choose(const Evaluation& job, const Suite& suite, const Ledger& ledger) {
+  std::map<std::uint64_t, std::int64_t> rows;
+  for (std::int64_t row = 0; row < job.dataset.size(); ++row)
+    rows[job.dataset.ids[static_cast<std::size_t>(row)]] = row;
   std::vector<Exhibit> chosen;
+  const auto telling = telling_attempts(suite, ledger);
   for (const bool success : {true, false}) {
-    for (std::int64_t row = 0; row < job.dataset.size(); ++row) {
+    for (const auto& [sample, found] : telling) {
       if (chosen.size() == static_cast<std::size_t>(job.options.gallery)) return chosen;
-      const auto id = job.dataset.ids[static_cast<std::size_t>(row)];
-      const auto found = attempts.find(id);
-      if (found == attempts.end() || found->second.success != success) continue;
-      auto x_adv = ledger.image(attack.name, id);
-      if (!x_adv.empty()) chosen.push_back({row, found->second, std::move(x_adv)});
+      const auto& [attack, attempt] = found;
+      if (attempt.success != success) continue;
+      auto x_adv = ledger.image(attack, sample);
+      if (!x_adv.empty()) chosen.push_back({rows.at(sample), attack, attempt, std::move(x_adv)});
     }
   }
   return chosen;
@@ -49,19 +62,23 @@ at::Tensor stack_images(const std::vector<Exhibit>& exhibits, const at::Tensor& 
 
 }  // namespace
 
-void write_gallery(const Evaluation& job, const AttackEntry& attack, const Ledger& ledger) {
-  const auto exhibits = choose(job, attack, ledger);
+void write_gallery(const Evaluation& job, const Suite& suite, const Ledger& ledger) {
+  const auto exhibits = choose(job, suite, ledger);
   if (exhibits.empty()) return;
   std::vector<std::int64_t> rows, predictions;
   std::vector<std::uint8_t> successes;
-  std::string ids;
+  std::string ids, attacks;
+  bool one_attack = true;
   for (const auto& exhibit : exhibits) {
     rows.push_back(exhibit.row);
     predictions.push_back(exhibit.attempt.prediction);
     successes.push_back(exhibit.attempt.success);
     ids += str(ids.empty() ? "" : ",", exhibit.attempt.sample);
+    attacks += str(attacks.empty() ? "" : ",", exhibit.attack);
+    one_attack = one_attack && exhibit.attack == exhibits.front().attack;
   }
   const auto batch = data::make_batch(job.dataset, rows);
+  const auto& budget = suite.attacks.front().budget;
   // Only correctly classified samples are attacked: the natural prediction is the label.
   run::write_tensor_file(job.folder / "gallery.safetensors",
                          {{"x", batch.x},
@@ -70,9 +87,9 @@ void write_gallery(const Evaluation& job, const AttackEntry& attack, const Ledge
                           {"prediction", batch.y.clone()},
                           {"prediction_adv", at::tensor(predictions, at::kLong)},
                           {"success", at::tensor(successes, at::kByte)}},
-                         {{"attack", attack.name},
-                          {"norm", std::string(to_string(attack.budget.norm))},
-                          {"epsilon", str(attack.budget.epsilon)},
+                         {{"attack", one_attack ? exhibits.front().attack : attacks},
+                          {"norm", std::string(to_string(budget.norm))},
+                          {"epsilon", str(budget.epsilon)},
                           {"ids", ids},
                           {"class_names", nlohmann::json(job.dataset.class_names).dump()}});
 }

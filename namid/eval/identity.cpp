@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/eval/identity.h"
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
 #include "namid/core/format.h"
 #include "namid/io/sha256.h"
+#include "namid/run/run_folder.h"
 
 namespace namid::eval {
 namespace {
@@ -25,12 +30,20 @@ void add_tensor(io::Sha256& hash, const at::Tensor& tensor) {
   hash.update(values.data_ptr(), values.nbytes());
 }
 
+std::vector<std::int64_t> rows_by_id(const data::Dataset& dataset) {
+  std::vector<std::int64_t> rows(dataset.ids.size());
+  std::iota(rows.begin(), rows.end(), 0);
+  std::sort(rows.begin(), rows.end(), [&](auto a, auto b) {
+    return dataset.ids[static_cast<std::size_t>(a)] < dataset.ids[static_cast<std::size_t>(b)];
+  });
+  return rows;
+}
+
 at::Tensor first_logits(const Bench& bench) {
   const at::NoGradGuard no_grad;
   const auto eval_mode = bench.model.frozen_eval();
-  std::vector<std::int64_t> rows;
-  for (std::int64_t i = 0; i < std::min(bench.dataset.size(), bench.compute_batch); ++i)
-    rows.push_back(i);
+  auto rows = rows_by_id(bench.dataset);
+  rows.resize(static_cast<std::size_t>(std::min(bench.dataset.size(), bench.compute_batch)));
   return bench.model(
       padded_batch(bench.dataset, rows, bench.compute_batch, bench.model.device()).x);
 }
@@ -54,18 +67,31 @@ std::string model_sha256(const Bench& bench) {
   return hash.hex();
 }
 
-Ledger::Identity identity_of(const Bench& bench, std::span<const AttackEntry> attacks,
-                             int gallery) {
-  const auto& ids = bench.dataset.ids;
+Ledger::Identity identity_of(const Bench& bench, const Suite& suite,
+                             const EvaluateOptions& options) {
+  const auto sorted = bench.dataset.rows(rows_by_id(bench.dataset));
+  std::string names;
+  for (const auto& attack : suite.attacks) names += str(names.empty() ? "" : ",", attack.name);
   Ledger::Identity identity{
       {"model", model_sha256(bench)},
-      {"data", bench.dataset.sha256()},
-      {"ids", hex16(hash64(ids.data(), ids.size() * sizeof(ids[0])))},
+      {"data", sorted.sha256()},
+      {"ids", hex16(hash64(sorted.ids.data(), sorted.ids.size() * sizeof(sorted.ids[0])))},
       {"seed", str(bench.seed)},
-      {"compute_batch", str(bench.compute_batch)},
-      {"gallery", str(gallery)},
+      {"batch", bench.padded ? str("padded ", bench.compute_batch) : "fast"},
+      {"suite", suite.name},
+      {"combine", std::string(to_string(suite.combine))},
+      {"attacks", names},
+      {"gallery", str(options.gallery)},
   };
-  for (const auto& attack : attacks) identity["attack " + attack.name] = attack.options;
+  if (!options.shard.empty()) identity["shard"] = options.shard;
+  if (bench.verdict_draws > 1) identity["verdict_draws"] = str(bench.verdict_draws);
+  for (const auto& attack : suite.attacks) {
+    identity["attack " + attack.name] = attack.options;
+    if (attack.sequential) identity["batch"] = str("sequential ", options.batch_size);
+  }
+  const auto environment = run::environment_record();
+  for (const auto& [key, value] : environment.items())
+    identity["environment " + key] = value.is_string() ? value.get<std::string>() : value.dump();
   return identity;
 }
 

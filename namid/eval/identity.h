@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <span>
 #include <string>
 
+#include "namid/eval/evaluate.h"
 #include "namid/eval/ledger.h"
 #include "namid/eval/runner.h"
 
@@ -13,9 +13,12 @@ namespace namid::eval {
 /// state. A callable without state is told by its logits on the first compute batch instead.
 std::string model_sha256(const Bench& bench);
 
-/// What a ledger of these attacks is computed from: "model", "data" (SHA-256 of images and labels),
-/// "ids" (of the sample ids in order), "seed", "compute_batch", "gallery", and
-/// "attack <name>" with its options.
-Ledger::Identity identity_of(const Bench& bench, std::span<const AttackEntry> attacks, int gallery);
+/// What a ledger is computed from, whatever the order of the data: "model", "data" (SHA-256 of
+/// images and labels in order of their ids), "ids", "seed", "batch" ("padded 128" or "fast"),
+/// "suite", "combine", "attacks" (names in order), "attack <name>" with its options, and where they
+/// are not at their defaults "shard", "verdict_draws", "gallery"; and the environment: "environment
+/// version", "environment torch", ...
+Ledger::Identity identity_of(const Bench& bench, const Suite& suite,
+                             const EvaluateOptions& options);
 
 }  // namespace namid::eval

@@ -1,26 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/eval/ledger.h"
 
+#include <cmath>
+
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/core/random.h"
+#include "namid/io/atomic_file.h"
+#include "namid/io/bytes.h"
 
 namespace namid::eval {
 namespace {
 
-constexpr const char* kSchemaVersion = "1";
+constexpr const char* kSchemaVersion = "2";
 
 constexpr const char* kSchema = R"(
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE samples(sample INTEGER PRIMARY KEY, label INTEGER NOT NULL,
   prediction INTEGER NOT NULL, correct INTEGER NOT NULL, margin REAL);
-CREATE TABLE attempts(sample INTEGER NOT NULL, attack TEXT NOT NULL, success INTEGER NOT NULL,
-  step INTEGER NOT NULL, prediction INTEGER NOT NULL, linf REAL, l2 REAL, margin REAL, loss REAL,
-  forwards INTEGER NOT NULL, backwards INTEGER NOT NULL, seconds REAL NOT NULL,
-  x_adv_hash TEXT NOT NULL, refuted INTEGER NOT NULL, PRIMARY KEY(attack, sample)) WITHOUT ROWID;
-CREATE TABLE images(sample INTEGER NOT NULL, attack TEXT NOT NULL, x_adv BLOB NOT NULL,
-  PRIMARY KEY(attack, sample)) WITHOUT ROWID;
+CREATE TABLE attempts(attack TEXT NOT NULL, round INTEGER NOT NULL, sample INTEGER NOT NULL,
+  success INTEGER NOT NULL, step INTEGER NOT NULL, prediction INTEGER NOT NULL, linf REAL, l2 REAL,
+  l1 REAL, margin REAL, loss REAL, forwards INTEGER NOT NULL, backwards INTEGER NOT NULL,
+  x_adv_hash TEXT NOT NULL, refuted INTEGER NOT NULL, eight_bit INTEGER NOT NULL,
+  PRIMARY KEY(attack, round, sample)) WITHOUT ROWID;
+CREATE TABLE images(attack TEXT NOT NULL, round INTEGER NOT NULL, sample INTEGER NOT NULL,
+  success INTEGER NOT NULL, x_adv BLOB NOT NULL, PRIMARY KEY(attack, round, sample)) WITHOUT ROWID;
 )";
+
+constexpr const char* kLastImages =
+    "DELETE FROM images WHERE EXISTS (SELECT 1 FROM attempts a WHERE a.attack = images.attack AND "
+    "a.sample = images.sample AND a.round > images.round)";
+constexpr const char* kLowestImages =
+    "DELETE FROM images WHERE (SELECT COUNT(*) FROM images lower WHERE lower.attack = "
+    "images.attack "
+    "AND lower.success = images.success AND lower.sample < images.sample) >= ?";
+
+constexpr const char* kTimingsSchema =
+    "CREATE TABLE IF NOT EXISTS timing.timings(attack TEXT NOT NULL, round INTEGER NOT NULL, "
+    "sample "
+    "INTEGER NOT NULL, seconds REAL NOT NULL, PRIMARY KEY(attack, round, sample)) WITHOUT ROWID";
 
 std::int64_t to_key(std::uint64_t sample) {
   return static_cast<std::int64_t>(sample);
@@ -39,6 +57,7 @@ bool is_empty(const Database& database) {
 void check_identity(const std::string& name, const Ledger::Identity& held,
                     const Ledger::Identity& expected) {
   for (const auto& [key, value] : expected) {
+    if (key.starts_with("environment")) continue;
     const auto entry = held.find(key);
     const std::string got = entry == held.end() ? "nothing" : entry->second;
     if (got != value)
@@ -52,32 +71,73 @@ void check_identity(const std::string& name, const Ledger::Identity& held,
 struct Ledger::Statements {
   explicit Statements(const Database& database)
       : add_sample(database, "INSERT INTO samples VALUES(?,?,?,?,?)"),
-        add_attempt(database, "INSERT INTO attempts VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
-        add_image(database, "INSERT INTO images VALUES(?,?,?)") {}
-  Statement add_sample, add_attempt, add_image;
+        add_attempt(database, "INSERT INTO attempts VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+        add_timing(database, "INSERT OR REPLACE INTO timing.timings VALUES(?,?,?,?)"),
+        add_image(database, "INSERT OR REPLACE INTO images VALUES(?,?,?,?,?)"),
+        trim_images(
+            database,
+            "DELETE FROM images WHERE attack = ?1 AND round = ?2 AND success = ?3 AND sample "
+            "NOT IN (SELECT sample FROM images WHERE attack = ?1 AND round = ?2 AND success = "
+            "?3 ORDER BY sample LIMIT ?4)") {}
+  Statement add_sample, add_attempt, add_timing, add_image, trim_images;
 };
 
-Ledger::Ledger(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+Ledger::Ledger(std::filesystem::path path, std::unique_ptr<Database> database)
+    : path_(std::move(path)), database_(std::move(database)) {}
 Ledger::Ledger(Ledger&&) noexcept = default;
+Ledger& Ledger::operator=(Ledger&&) noexcept = default;
 Ledger::~Ledger() = default;
 
 Ledger::Ledger(const std::filesystem::path& path, const Identity& identity)
-    : database_(std::make_unique<Database>(path, Database::Mode::create)) {
+    : Ledger(path, std::make_unique<Database>(path, Database::Mode::create)) {
   database_->execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
   if (is_empty(*database_)) {
     create_schema(identity);
   } else {
-    check_schema(path.string());
+    check_schema();
     check_identity(path.string(), this->identity(), identity);
   }
+  timed_ = attach_timings(true);
   statements_ = std::make_unique<Statements>(*database_);
 }
 
 Ledger Ledger::open(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) throw DataError(str(path.string(), ": no such ledger"));
-  Ledger ledger(std::make_unique<Database>(path, Database::Mode::read_only));
-  ledger.check_schema(path.string());
+  Ledger ledger(path, std::make_unique<Database>(path, Database::Mode::read_only));
+  ledger.check_schema();
+  ledger.timed_ = ledger.attach_timings(false);
   return ledger;
+}
+
+bool Ledger::attach_timings(bool create) {
+  const auto path = timings_path(path_);
+  if (!create && !std::filesystem::exists(path)) return false;
+  Statement(*database_, "ATTACH ? AS timing").run(path.string());
+  if (create)
+    database_->execute(str("PRAGMA timing.journal_mode = WAL; PRAGMA timing.synchronous = NORMAL; ",
+                           kTimingsSchema));
+  return true;
+}
+
+void Ledger::finish(std::int64_t images) {
+  {
+    auto batch = begin();
+    Statement(*database_, kLastImages).run();
+    Statement(*database_, kLowestImages).run(images);
+    batch.commit();
+  }
+  const auto temporary = path_.string() + ".finished";
+  std::filesystem::remove(temporary);
+  statements_.reset();
+  // VACUUM counts this number on: a ledger finished twice would show it.
+  database_->execute("PRAGMA main.schema_version = 1");
+  Statement(*database_, "VACUUM main INTO ?").run(temporary);
+  // Without its write-ahead log nothing of the old file can be taken for part of the new one.
+  database_->execute("PRAGMA main.journal_mode = DELETE; PRAGMA timing.journal_mode = DELETE");
+  database_.reset();
+  io::write_file_atomically(path_, io::as_text(io::read_file(temporary)));
+  std::filesystem::remove(temporary);
+  *this = open(path_);
 }
 
 void Ledger::create_schema(const Identity& identity) {
@@ -89,7 +149,8 @@ void Ledger::create_schema(const Identity& identity) {
   transaction.commit();
 }
 
-void Ledger::check_schema(const std::string& name) const {
+void Ledger::check_schema() const {
+  const auto name = path_.string();
   if (!has_table(*database_, "meta")) throw DataError(str(name, ": not a namid ledger"));
   const auto held = identity();
   const auto version = held.find("schema");
@@ -124,24 +185,30 @@ std::vector<SampleRow> Ledger::samples() const {
 std::vector<AttemptRow> Ledger::attempts(const std::string& attack) const {
   std::vector<AttemptRow> rows;
   Statement query(*database_,
-                  "SELECT sample, success, step, prediction, linf, l2, margin, loss, forwards, "
-                  "backwards, seconds, x_adv_hash, refuted FROM attempts WHERE attack = ? "
-                  "ORDER BY sample");
+                  str("SELECT a.sample, a.round, success, step, prediction, linf, l2, l1, margin, "
+                      "loss, forwards, backwards, x_adv_hash, refuted, eight_bit, ",
+                      timed_ ? "t.seconds FROM attempts a LEFT JOIN timing.timings t ON t.attack = "
+                               "a.attack AND t.round = a.round AND t.sample = a.sample"
+                             : "NULL FROM attempts a",
+                      " WHERE a.attack = ? ORDER BY a.round, a.sample"));
   query.bind(1, attack);
   while (query.next())
     rows.push_back({.sample = static_cast<std::uint64_t>(query.integer(0)),
-                    .success = query.integer(1) != 0,
-                    .step = query.integer(2),
-                    .prediction = query.integer(3),
-                    .linf = query.number(4),
-                    .l2 = query.number(5),
-                    .margin = query.number(6),
-                    .loss = query.number(7),
-                    .forwards = query.integer(8),
-                    .backwards = query.integer(9),
-                    .seconds = query.number(10),
-                    .x_adv_hash = query.text(11),
-                    .refuted = query.integer(12) != 0});
+                    .round = query.integer(1),
+                    .success = query.integer(2) != 0,
+                    .step = query.integer(3),
+                    .prediction = query.integer(4),
+                    .linf = query.number(5),
+                    .l2 = query.number(6),
+                    .l1 = query.number(7),
+                    .margin = query.number(8),
+                    .loss = query.number(9),
+                    .forwards = query.integer(10),
+                    .backwards = query.integer(11),
+                    .seconds = query.number(15),
+                    .x_adv_hash = query.text(12),
+                    .refuted = query.integer(13) != 0,
+                    .eight_bit = query.integer(14) != 0});
   return rows;
 }
 
@@ -153,10 +220,24 @@ std::vector<std::string> Ledger::attacks() const {
 }
 
 std::vector<float> Ledger::image(const std::string& attack, std::uint64_t sample) const {
-  Statement query(*database_, "SELECT x_adv FROM images WHERE attack = ? AND sample = ?");
+  Statement query(*database_,
+                  "SELECT x_adv FROM images WHERE attack = ? AND sample = ? "
+                  "ORDER BY round DESC LIMIT 1");
   query.bind(1, attack);
   query.bind(2, to_key(sample));
   return query.next() ? query.floats(0) : std::vector<float>();
+}
+
+std::vector<ImageRow> Ledger::images() const {
+  std::vector<ImageRow> rows;
+  Statement query(*database_, "SELECT attack, round, sample, success, x_adv FROM images");
+  while (query.next())
+    rows.push_back({.attack = query.text(0),
+                    .round = query.integer(1),
+                    .sample = static_cast<std::uint64_t>(query.integer(2)),
+                    .success = query.integer(3) != 0,
+                    .x_adv = query.floats(4)});
+  return rows;
 }
 
 void Ledger::add(const SampleRow& row) {
@@ -165,15 +246,23 @@ void Ledger::add(const SampleRow& row) {
 }
 
 void Ledger::add(const std::string& attack, const AttemptRow& row) {
-  statements_->add_attempt.run(to_key(row.sample), attack, std::int64_t{row.success}, row.step,
-                               row.prediction, row.linf, row.l2, row.margin, row.loss, row.forwards,
-                               row.backwards, row.seconds, row.x_adv_hash,
-                               std::int64_t{row.refuted});
+  statements_->add_attempt.run(attack, row.round, to_key(row.sample), std::int64_t{row.success},
+                               row.step, row.prediction, row.linf, row.l2, row.l1, row.margin,
+                               row.loss, row.forwards, row.backwards, row.x_adv_hash,
+                               std::int64_t{row.refuted}, std::int64_t{row.eight_bit});
+  if (!std::isnan(row.seconds))
+    statements_->add_timing.run(attack, row.round, to_key(row.sample), row.seconds);
 }
 
-void Ledger::add_image(const std::string& attack, std::uint64_t sample,
-                       std::span<const float> x_adv) {
-  statements_->add_image.run(to_key(sample), attack, x_adv);
+void Ledger::add_image(const std::string& attack, const AttemptRow& row,
+                       std::span<const float> x_adv, std::int64_t most) {
+  const auto kind = std::int64_t{row.success};
+  statements_->add_image.run(attack, row.round, to_key(row.sample), kind, x_adv);
+  statements_->trim_images.run(attack, row.round, kind, most);
+}
+
+std::filesystem::path timings_path(const std::filesystem::path& ledger) {
+  return ledger.parent_path() / (ledger.stem().string() + "-timings.sqlite");
 }
 
 std::string hex16(std::uint64_t value) {

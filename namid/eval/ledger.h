@@ -23,36 +23,55 @@ struct SampleRow {
   bool operator==(const SampleRow&) const = default;
 };
 
-/// What one attack did to one sample, as the verifier saw it.
+/// What one round of an attack (a restart, or a target and restart) did to one sample, as the
+/// verifier saw it.
 struct AttemptRow {
   std::uint64_t sample = 0;
-  bool success = false;         ///< verified: inside ball and box, finite, misclassified
-  std::int64_t step = 0;        ///< step at which the attack found x_adv, 0 = start point
-  std::int64_t prediction = 0;  ///< class at x_adv
-  double linf = 0, l2 = 0;      ///< norms of x_adv − x
-  double margin = 0;            ///< z_y − max_{c≠y} z_c at x_adv
-  double loss = 0;              ///< the attack's loss at x_adv
+  std::int64_t round = 0;
+  bool success = false;             ///< verified: inside ball and box, finite, misclassified
+  std::int64_t step = 0;            ///< step at which the attack found x_adv, 0 = start point
+  std::int64_t prediction = 0;      ///< class at x_adv
+  double linf = 0, l2 = 0, l1 = 0;  ///< norms of x_adv − x
+  double margin = 0;                ///< z_y − max_{c≠y} z_c at x_adv
+  double loss = 0;                  ///< the attack's loss at x_adv
   std::int64_t forwards = 0, backwards = 0;  ///< passes of this sample
-  double seconds = 0;                        ///< its share of the batch's time
-  std::string x_adv_hash;                    ///< hash64 of the image's float32 bytes, 16 hex digits
-  bool refuted = false;  ///< the attack claimed success, the verifier found none
+  double seconds = 0;      ///< its share of the batch's time; NaN where no timings are kept
+  std::string x_adv_hash;  ///< hash64 of the image's float32 bytes, 16 hex digits
+  bool refuted = false;    ///< the attack claimed success, the verifier found none
+  bool eight_bit = false;  ///< still a success as the nearest 8-bit image inside ball and box
   bool operator==(const AttemptRow&) const = default;
 };
 
-/// The evidence of an evaluation, an SQLite file in WAL mode. Schema, version 1:
-///   meta(key, value)      "schema" = 1 and the identity: what the ledger was computed from
+/// An adversarial image kept for the gallery.
+struct ImageRow {
+  std::string attack;
+  std::int64_t round = 0;
+  std::uint64_t sample = 0;
+  bool success = false;
+  std::vector<float> x_adv;
+};
+
+/// The evidence of an evaluation, an SQLite file. Schema, version 2:
+///   meta(key, value)      "schema" = 2, the identity (what the ledger was computed from) and the
+///                         environment it was begun in
 ///   samples(sample, label, prediction, correct, margin)            one row per sample
-///   attempts(sample, attack, success, step, prediction, linf, l2, margin, loss, forwards,
-///            backwards, seconds, x_adv_hash, refuted)              one row per sample and attack
-///   images(sample, attack, x_adv)   float32 blobs of the few adversarial images the gallery shows
-/// Sample ids above 2^63 − 1 appear as the negative integer of the same bits.
-/// Columns are only added by later versions, which raise the version number.
+///   attempts(attack, round, sample, success, step, prediction, linf, l2, l1, margin, loss,
+///            forwards, backwards, x_adv_hash, refuted, eight_bit)  one row per sample and round
+///   images(attack, round, sample, success, x_adv)   float32 blobs of the few images the gallery
+///   shows
+/// and, in a file of its own beside it, <stem>-timings.sqlite, timings(attack, round, sample,
+/// seconds): all that differs between two runs of the same evaluation.
+/// Sample ids above 2^63 − 1 appear as the negative integer of the same bits. Columns are only
+/// added by later versions, which raise the version number. While it grows the file is in WAL mode,
+/// one transaction per compute batch; `finish` rewrites it in the order of the keys, so that equal
+/// evaluations end in equal bytes.
 ///
 /// Errors: DataError for a damaged or foreign file, another schema version, or another identity;
 /// ResourceError for disk, permission and lock trouble.
 class Ledger {
  public:
-  /// Key → value, e.g. {"model", hash}; every entry must agree when a ledger is opened again.
+  /// Key → value, e.g. {"model", hash}; every entry must agree when a ledger is opened again, but
+  /// for those whose key begins with "environment", which are kept as they were at the beginning.
   using Identity = std::map<std::string, std::string>;
 
   /// Opens the ledger at `path` to go on with it, or creates it. DataError names the entry of
@@ -61,31 +80,47 @@ class Ledger {
   /// Opens an existing ledger for reading.
   static Ledger open(const std::filesystem::path& path);
   Ledger(Ledger&&) noexcept;
+  Ledger& operator=(Ledger&&) noexcept;
   ~Ledger();
 
   Identity identity() const;
   std::vector<SampleRow> samples() const;  ///< in order of the stored id
+  /// In order of round, then stored id.
   std::vector<AttemptRow> attempts(const std::string& attack) const;
   std::vector<std::string> attacks() const;
   /// The image kept for a sample, empty if there is none.
   std::vector<float> image(const std::string& attack, std::uint64_t sample) const;
+  std::vector<ImageRow> images() const;
 
   /// One batch: rows added while the transaction lives are stored together by commit(), or not at
   /// all. A row that is there already is a DataError.
   [[nodiscard]] Transaction begin() { return Transaction(*database_); }
   void add(const SampleRow& row);
   void add(const std::string& attack, const AttemptRow& row);
-  void add_image(const std::string& attack, std::uint64_t sample, std::span<const float> x_adv);
+  /// Keeps the image if it is among the `most` of the lowest stored ids of its attack, round and
+  /// kind (success or not).
+  void add_image(const std::string& attack, const AttemptRow& row, std::span<const float> x_adv,
+                 std::int64_t most);
+
+  /// Nothing more will be added: keeps the last image of a sample, of each attack and kind the
+  /// `images` lowest ids, and rewrites the file compactly and atomically.
+  void finish(std::int64_t images);
 
  private:
   struct Statements;
-  explicit Ledger(std::unique_ptr<Database> database);
+  Ledger(std::filesystem::path path, std::unique_ptr<Database> database);
   void create_schema(const Identity& identity);
-  void check_schema(const std::string& name) const;
+  void check_schema() const;
+  bool attach_timings(bool create);
 
+  std::filesystem::path path_;
+  bool timed_ = false;
   std::unique_ptr<Database> database_;  // before the statements: they must go first
   std::unique_ptr<Statements> statements_;
 };
+
+/// "<folder>/<stem>-timings.sqlite" of a ledger's path.
+std::filesystem::path timings_path(const std::filesystem::path& ledger);
 
 /// hash64 of `count` floats' bytes as 16 lower-case hexadecimal digits.
 std::string hash_hex(const float* values, std::size_t count);

@@ -1,27 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/eval/runner.h"
 
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <algorithm>
 #include <chrono>
 #include <limits>
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
-#include "namid/core/option_set.h"
+#include "namid/eval/eight_bit.h"
 #include "namid/eval/verifier.h"
 
 namespace namid::eval {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::string options_text(attacks::PgdOptions options) {
-  OptionSet set;
-  set.add("", options);
-  std::string text;
-  for (const auto& entry : set.entries())
-    text += str(text.empty() ? "" : " ", entry.key, "=", entry.text());
-  return text;
-}
 
 std::int64_t share(std::int64_t passes, std::int64_t rows) {
   return (passes + rows - 1) / rows;
@@ -31,58 +25,80 @@ at::Tensor on_cpu(const at::Tensor& values, at::ScalarType type) {
   return values.defined() ? values.detach().to(at::kCPU, type).contiguous() : values;
 }
 
-/// An attack's own words on each sample; an attack may keep silent on success and loss.
+/// An attack's own words on each sample; an attack may keep silent on any of them.
 struct Claims {
   explicit Claims(const attacks::AttackResult& result)
       : success(on_cpu(result.success, at::kBool)),
         step(on_cpu(result.step, at::kLong)),
-        loss(on_cpu(result.loss, at::kDouble)) {}
+        round(on_cpu(result.round, at::kLong)),
+        loss(on_cpu(result.loss, at::kDouble)),
+        forwards(on_cpu(result.forwards, at::kLong)),
+        backwards(on_cpu(result.backwards, at::kLong)) {}
   bool success_of(std::int64_t i) const { return success.defined() && success.data_ptr<bool>()[i]; }
-  std::int64_t step_of(std::int64_t i) const {
-    return step.defined() ? step.data_ptr<std::int64_t>()[i] : 0;
-  }
   double loss_of(std::int64_t i) const {
     return loss.defined() ? loss.data_ptr<double>()[i] : std::numeric_limits<double>::quiet_NaN();
   }
-  at::Tensor success, step, loss;
+  at::Tensor success, step, round, loss, forwards, backwards;
 };
+
+std::int64_t value_or(const at::Tensor& values, std::int64_t i, std::int64_t otherwise) {
+  return values.defined() ? values.data_ptr<std::int64_t>()[i] : otherwise;
+}
 
 [[noreturn]] void fail_not_finite(std::string_view what, std::uint64_t sample) {
   throw NumericError(str("[evaluate] sample ", sample, ": ", what, " not finite"));
 }
 
 AttemptRow attempt_row(std::uint64_t sample, const Verdict& verdict, const Claims& claims,
-                       std::int64_t i) {
+                       std::int64_t i, std::int64_t round) {
   if (!verdict.finite) fail_not_finite("its adversarial image or the logits there are", sample);
   return {.sample = sample,
+          .round = value_or(claims.round, i, round),
           .success = verdict.broken(),
-          .step = claims.step_of(i),
+          .step = value_or(claims.step, i, 0),
           .prediction = verdict.reading.prediction,
           .linf = verdict.linf,
           .l2 = verdict.l2,
+          .l1 = verdict.l1,
           .margin = verdict.reading.margin,
           .loss = claims.loss_of(i),
-          .refuted = claims.success_of(i) && !verdict.broken()};
+          .refuted = claims.success_of(i) && !verdict.broken(),
+          .eight_bit = verdict.broken() && verdict.eight_bit->broken()};
+}
+
+data::Batch batch_of(const Bench& bench, Rows rows) {
+  const auto size = bench.padded ? bench.compute_batch : static_cast<std::int64_t>(rows.size());
+  return padded_batch(bench.dataset, rows, size, bench.model.device());
+}
+
+/// With the 8-bit column where an image is broken.
+std::vector<Verdict> verdicts_of(const Bench& bench, const AttackEntry& attack,
+                                 const data::Batch& batch, const at::Tensor& x_adv) {
+  const auto check = [&](auto verifier) {
+    return verifier(bench.model, batch.x, x_adv, batch.y, attack.budget, bench.verdict_draws);
+  };
+  auto verdicts = check(verify);
+  const auto broken = [](const Verdict& verdict) { return verdict.broken(); };
+  if (std::none_of(verdicts.begin(), verdicts.end(), broken)) return verdicts;
+  return check(verify_with_eight_bit);
+}
+
+attacks::Context context_of(const Bench& bench, const AttackEntry& attack, const SampleIds& ids,
+                            std::optional<int> round) {
+  attacks::Context context{.random = Random(bench.seed, "test/" + attack.name),
+                           .ids = ids,
+                           .stop = bench.stop,
+                           .round = round,
+                           .compact = !bench.padded};
+  if (attack.sequential) context.sequential = at::detail::createCPUGenerator(bench.seed);
+  return context;
 }
 
 }  // namespace
 
-AttackEntry pgd_entry(const attacks::PgdOptions& options) {
-  validate(options, "pgd");
-  attacks::validate_budget(options.budget, "pgd");
-  if (options.targeted)
-    throw OptionError("[evaluate] targeted: an evaluation needs untargeted attacks");
-  return {.name = str("pgd-", options.steps),
-          .budget = options.budget,
-          .options = options_text(options),
-          .run = [options](const auto& model, const auto& x, const auto& y, const auto& context) {
-            return attacks::pgd(model, x, y, options, context);
-          }};
-}
-
 std::vector<SampleRow> predict(const Bench& bench, Rows rows) {
-  const auto batch = padded_batch(bench.dataset, rows, bench.compute_batch, bench.model.device());
-  const auto readings = read_model(bench.model, batch.x, batch.y);
+  const auto batch = batch_of(bench, rows);
+  const auto readings = read_model(bench.model, batch.x, batch.y, bench.verdict_draws);
   const auto labels = on_cpu(batch.y, at::kLong);
   std::vector<SampleRow> out(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -97,25 +113,26 @@ std::vector<SampleRow> predict(const Bench& bench, Rows rows) {
   return out;
 }
 
-Attacked attack_rows(const Bench& bench, const AttackEntry& attack, Rows rows) {
-  const auto batch = padded_batch(bench.dataset, rows, bench.compute_batch, bench.model.device());
+Attacked attack_rows(const Bench& bench, const AttackEntry& attack, Rows rows,
+                     std::optional<int> round) {
+  const auto batch = batch_of(bench, rows);
   const auto start = Clock::now();
-  const auto result = attack.run(
-      bench.model, batch.x.clone(), batch.y.clone(),
-      {.random = Random(bench.seed, "test/" + attack.name), .ids = batch.ids, .stop = bench.stop});
-  const auto verdicts = verify(bench.model, batch.x, result.x_adv, batch.y, attack.budget);
+  const auto result = attack.run(bench.model, batch.x.clone(), batch.y.clone(),
+                                 context_of(bench, attack, batch.ids, round));
+  const auto verdicts = verdicts_of(bench, attack, batch, result.x_adv);
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
 
   const auto used = static_cast<std::int64_t>(rows.size());
   Attacked out{.attempts = {}, .x_adv = on_cpu(result.x_adv.narrow(0, 0, used), at::kFloat)};
   const auto width = static_cast<std::size_t>(out.x_adv.numel() / used);
   const Claims claims(result);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    auto row = attempt_row(batch.ids[i], verdicts[i], claims, static_cast<std::int64_t>(i));
-    row.forwards = share(result.passes.forwards, bench.compute_batch);
-    row.backwards = share(result.passes.backwards, bench.compute_batch);
+  for (std::int64_t i = 0; i < used; ++i) {
+    const auto k = static_cast<std::size_t>(i);
+    auto row = attempt_row(batch.ids[k], verdicts[k], claims, i, round.value_or(0));
+    row.forwards = value_or(claims.forwards, i, share(result.passes.forwards, batch.size()));
+    row.backwards = value_or(claims.backwards, i, share(result.passes.backwards, batch.size()));
     row.seconds = seconds / static_cast<double>(used);
-    row.x_adv_hash = hash_hex(out.x_adv.data_ptr<float>() + i * width, width);
+    row.x_adv_hash = hash_hex(out.x_adv.data_ptr<float>() + k * width, width);
     out.attempts.push_back(std::move(row));
   }
   return out;

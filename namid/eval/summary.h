@@ -2,7 +2,6 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -11,11 +10,21 @@
 
 namespace namid::eval {
 
-/// The "result" of the run record (evaluate.h) from the ledger's rows. `errors` has one entry per
-/// attack, empty where it finished. Classes without samples have no row in "per_class"; "class" is
-/// the class's name.
-nlohmann::json summarise(const Ledger& ledger, const Evaluation& job,
-                         std::span<const AttackEntry> attacks,
+/// What a result is computed from besides the ledger's rows.
+struct SummaryFacts {
+  std::vector<std::string> attacks;  ///< in their order
+  std::vector<std::string> errors;   ///< one per attack, empty where it finished; empty: all did
+  Combine combine = Combine::each;
+  attacks::Norm norm = attacks::Norm::linf;
+  std::vector<std::string> class_names;  ///< of labels 0, 1, ...
+  double confidence = 0.95;
+};
+
+/// The "result" of the run record (evaluate.h) from the ledger's rows alone.
+nlohmann::json summarise(const Ledger& ledger, const SummaryFacts& facts);
+
+/// The same of an evaluation just made.
+nlohmann::json summarise(const Ledger& ledger, const Evaluation& job, const Suite& suite,
                          const std::vector<std::string>& errors);
 
 }  // namespace namid::eval

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/eval/verifier.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <limits>
+#include <map>
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
@@ -14,6 +17,13 @@ std::string text(at::IntArrayRef sizes) {
   std::string out = "(";
   for (const auto size : sizes) out += str(out.size() > 1 ? ", " : "", size);
   return out + ")";
+}
+
+/// Six significant digits tell a norm from its epsilon, three are enough for what is between them.
+std::string brief(double value, int digits = 6) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.*g", digits, value);
+  return text;
 }
 
 Reading read_row(const double* logits, std::int64_t classes, std::int64_t label) {
@@ -28,21 +38,15 @@ Reading read_row(const double* logits, std::int64_t classes, std::int64_t label)
   return reading;
 }
 
-struct Measured {
-  bool finite = true, in_box = true;
-  double linf = 0, l2 = 0, l1 = 0;
-  double norm(attacks::Norm kind) const {
-    return kind == attacks::Norm::linf ? linf : kind == attacks::Norm::l2 ? l2 : l1;
-  }
-};
-
-Measured measure(const float* x, const float* x_adv, std::int64_t count) {
-  Measured out;
+/// Norms, box and finiteness of one image.
+Verdict measure(const float* x, const float* x_adv, std::int64_t count) {
+  Verdict out{.finite = true, .in_box = true};
   double squares = 0;
   for (std::int64_t i = 0; i < count; ++i) {
-    const double difference = double{x_adv[i]} - double{x[i]};
-    out.finite = out.finite && std::isfinite(x_adv[i]);
-    out.in_box = out.in_box && x_adv[i] >= 0.0f && x_adv[i] <= 1.0f;
+    const double value = x_adv[i], difference = value - double{x[i]};
+    out.finite = out.finite && std::isfinite(value);
+    out.in_box = out.in_box && value >= 0 && value <= 1;
+    out.beyond_box = std::max({out.beyond_box, -value, value - 1});
     out.linf = std::max(out.linf, std::abs(difference));
     squares += difference * difference;
     out.l1 += std::abs(difference);
@@ -72,16 +76,77 @@ std::vector<Reading> read_logits(const at::Tensor& logits, const at::Tensor& y) 
   return readings;
 }
 
-std::vector<Reading> read_model(const models::Classifier& model, const at::Tensor& x,
-                                const at::Tensor& y) {
-  const at::NoGradGuard no_grad;
-  const auto eval_mode = model.frozen_eval();
+namespace {
+
+std::vector<Reading> read_once(const models::Classifier& model, const at::Tensor& x,
+                               const at::Tensor& y) {
   const auto logits = model(x);
   const auto classes = model.info().num_classes;
   if (logits.dim() != 2 || logits.size(0) != x.size(0) || logits.size(1) != classes)
     throw OptionError(str("[evaluate] model '", model.info().name, "': expected logits (",
                           x.size(0), ", ", classes, "), got ", text(logits.sizes())));
   return read_logits(logits, y);
+}
+
+}  // namespace
+
+std::vector<Reading> read_model(const models::Classifier& model, const at::Tensor& x,
+                                const at::Tensor& y, int draws) {
+  const at::NoGradGuard no_grad;
+  const auto eval_mode = model.frozen_eval();
+  auto readings = read_once(model, x, y);
+  std::vector<std::map<std::int64_t, int>> votes(readings.size());
+  for (int draw = 1; draw < draws; ++draw) {
+    const auto more = read_once(model, x, y);
+    for (std::size_t i = 0; i < readings.size(); ++i) {
+      if (draw == 1) ++votes[i][readings[i].prediction];
+      ++votes[i][more[i].prediction];
+      readings[i].finite = readings[i].finite && more[i].finite;
+      readings[i].margin += (more[i].margin - readings[i].margin) / (draw + 1);
+    }
+  }
+  const auto fewer = [](const auto& a, const auto& b) { return a.second < b.second; };
+  for (std::size_t i = 0; draws > 1 && i < readings.size(); ++i)
+    readings[i].prediction = std::max_element(votes[i].begin(), votes[i].end(), fewer)->first;
+  return readings;
+}
+
+Refusal Verdict::refusal() const {
+  if (!finite) return Refusal::not_finite;
+  if (!in_ball) return Refusal::outside_ball;
+  if (!in_box) return Refusal::outside_box;
+  return misclassified ? Refusal::none : Refusal::not_misclassified;
+}
+
+double Verdict::norm(attacks::Norm kind) const {
+  switch (kind) {
+    case attacks::Norm::linf:
+      return linf;
+    case attacks::Norm::l2:
+      return l2;
+    case attacks::Norm::l1:
+      return l1;
+  }
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
+std::string refusal_text(const Verdict& verdict, const attacks::Budget& budget) {
+  const double norm = verdict.norm(budget.norm);
+  switch (verdict.refusal()) {
+    case Refusal::none:
+      return "";
+    case Refusal::not_finite:
+      return "not finite: NaN or infinity in the image or its logits";
+    case Refusal::outside_ball:
+      return str("outside the ball: ", to_string(budget.norm), " ", brief(norm), " exceeds ",
+                 brief(budget.epsilon), " by ", brief(norm - budget.epsilon, 3));
+    case Refusal::outside_box:
+      return str("outside the box [0,1] by ", brief(verdict.beyond_box, 3));
+    case Refusal::not_misclassified:
+      return str("not misclassified: the model says ", verdict.reading.prediction,
+                 ", the label, with a margin of ", brief(verdict.reading.margin, 3));
+  }
+  return "";
 }
 
 double allowed_norm(const attacks::Budget& budget) {
@@ -97,9 +162,9 @@ double allowed_norm(const attacks::Budget& budget) {
 
 std::vector<Verdict> verify(const models::Classifier& model, const at::Tensor& x,
                             const at::Tensor& x_adv, const at::Tensor& y,
-                            const attacks::Budget& budget) {
+                            const attacks::Budget& budget, int draws) {
   check_shapes(x, x_adv, y);
-  const auto readings = read_model(model, x_adv, y);
+  const auto readings = read_model(model, x_adv, y, draws);
   const auto from = x.detach().to(at::kCPU, at::kFloat).contiguous();
   const auto to = x_adv.detach().to(at::kCPU).contiguous();
   const auto labels = y.to(at::kCPU, at::kLong).contiguous();
@@ -108,17 +173,12 @@ std::vector<Verdict> verify(const models::Classifier& model, const at::Tensor& x
   std::vector<Verdict> verdicts(readings.size());
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     const auto offset = static_cast<std::int64_t>(i) * width;
-    const auto measured =
-        measure(from.data_ptr<float>() + offset, to.data_ptr<float>() + offset, width);
-    const double norm = measured.norm(budget.norm);
-    verdicts[i] = {.finite = measured.finite && readings[i].finite,
-                   .in_ball = norm <= allowed,
-                   .in_box = measured.in_box,
-                   .linf = measured.linf,
-                   .l2 = measured.l2,
-                   .l1 = measured.l1,
-                   .misclassified = readings[i].prediction != labels.data_ptr<std::int64_t>()[i],
-                   .reading = readings[i]};
+    auto& verdict = verdicts[i];
+    verdict = measure(from.data_ptr<float>() + offset, to.data_ptr<float>() + offset, width);
+    verdict.finite = verdict.finite && readings[i].finite;
+    verdict.in_ball = verdict.norm(budget.norm) <= allowed;
+    verdict.misclassified = readings[i].prediction != labels.data_ptr<std::int64_t>()[i];
+    verdict.reading = readings[i];
   }
   return verdicts;
 }

@@ -4,6 +4,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "namid/attacks/attack.h"
@@ -21,31 +23,61 @@ struct Reading {
 /// Reads logits (N, C ≥ 2) at labels y (N).
 std::vector<Reading> read_logits(const at::Tensor& logits, const at::Tensor& y);
 
-/// Forward of x in float32 and eval mode without gradients, read at y. OptionError if the model
-/// does not give (N, num_classes).
+/// Forward of x in float32 and eval mode without gradients, read at y; of several draws of a model
+/// that draws random numbers, the most frequent prediction and the mean margin. OptionError if the
+/// model does not give (N, num_classes).
 std::vector<Reading> read_model(const models::Classifier& model, const at::Tensor& x,
-                                const at::Tensor& y);
+                                const at::Tensor& y, int draws = 1);
+
+/// Why an image is no adversarial example; `none`: it is one.
+enum class Refusal { none, not_finite, outside_ball, outside_box, not_misclassified };
+
+/// The same image in 8 bits (eight_bit.h).
+struct EightBit {
+  bool inside = false;  ///< an 8-bit image within ball and box was found
+  std::int64_t prediction = 0;
+  bool misclassified = false;
+  bool broken() const { return inside && misclassified; }
+};
 
 /// What is true of one claimed adversarial image.
 struct Verdict {
-  bool finite = false;   ///< image and logits
-  bool in_ball = false;  ///< within the tolerance
-  bool in_box = false;   ///< [0,1], without tolerance
+  bool finite = false;    ///< image and logits
+  bool in_ball = false;   ///< within the tolerance
+  bool in_box = false;    ///< [0,1], without tolerance
+  double beyond_box = 0;  ///< how far the worst pixel lies outside of [0,1]
   double linf = 0, l2 = 0, l1 = 0;
   bool misclassified = false;
   Reading reading;
+  std::optional<EightBit> eight_bit = {};  ///< a column of its own: never changes broken()
+
   /// Counts as an adversarial example.
-  bool broken() const { return finite && in_ball && in_box && misclassified; }
+  bool broken() const { return refusal() == Refusal::none; }
+  /// The first reason against it.
+  Refusal refusal() const;
+  double norm(attacks::Norm kind) const;
 };
+
+/// The refusal in words and figures: "outside the ball: linf 0.101 exceeds 0.1 by 0.001"; empty for
+/// a broken image.
+std::string refusal_text(const Verdict& verdict, const attacks::Budget& budget);
 
 /// Largest norm that passes for epsilon: L∞ epsilon + 1e-6, L2 and L1 epsilon (1 + 1e-5).
 double allowed_norm(const attacks::Budget& budget);
 
-/// Checks x_adv against x, y and the budget with one forward of its own; norms are accumulated in
-/// float64. Shares no code with the attacks. x, x_adv: float32 (N, ...), y: int64 (N). DataError
-/// if x_adv is not float32 or its shape is not that of x.
+/// Checks x_adv against x, y and the budget with forwards of its own (`draws`); norms are
+/// accumulated in float64. Shares no code with the attacks. x, x_adv: float32 (N, ...), y: int64
+/// (N). DataError if x_adv is not float32 or its shape is not that of x.
 std::vector<Verdict> verify(const models::Classifier& model, const at::Tensor& x,
                             const at::Tensor& x_adv, const at::Tensor& y,
-                            const attacks::Budget& budget);
+                            const attacks::Budget& budget, int draws = 1);
 
 }  // namespace namid::eval
+
+namespace namid {
+template <>
+struct EnumNames<eval::Refusal> {
+  static constexpr std::array kNames{"none", "not-finite", "outside-ball", "outside-box",
+                                     "not-misclassified"};
+};
+}  // namespace namid

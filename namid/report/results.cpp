@@ -120,6 +120,9 @@ AttackFacts attack_of(const RunData& run) {
                     .start = option_of(run, "attack/start"),
                     .judge = option_of(run, "attack/judge"),
                     .loss = option_of(run, "attack/loss")};
+  const auto suite = option_of(run, "suite");
+  if (!suite.empty() && suite != "pgd")  // its attacks have options of their own, in the ledger
+    return {.name = facts.name, .norm = facts.norm, .epsilon = facts.epsilon};
   if (facts.name.empty() && !facts.steps.empty()) facts.name = "pgd-" + facts.steps;
   facts.step_size = step_size_text(run, facts.epsilon);
   return facts;

@@ -42,6 +42,7 @@ Cells attack_cells(const RunData& run, const std::string& path) {
   }
   return {words(text_at(record, path + "/name")),
           accuracy_cell(accuracy_at(run, path + "/robust")),
+          number(text_at(record, path + "/broken")),
           number(text_at(record, path + "/refuted")),
           number(text_at(record, path + "/passes/forwards")),
           number(text_at(record, path + "/passes/backwards")),
@@ -56,10 +57,13 @@ void add_attack_table(Html& page, const RunData& run) {
   if (table.empty()) return;
   add_heading(page, "Attacks");
   add_table(page,
-            "Accuracy under each attack. Refuted: successes that the verifier did not confirm; "
-            "they do not count. Passes are counted in images.",
-            {words("attack"), number("robust"), number("refuted"), number("forward passes"),
-             number("backward passes"), number("time")},
+            str(text_at(run.record, "result/combine") == "worst_case"
+                    ? "Accuracy after each attack, which attacks what those before it left. "
+                    : "Accuracy under each attack. ",
+                "Refuted: successes that the verifier did not confirm; they do not count. Passes "
+                "are counted in images."),
+            {words("attack"), number("robust"), number("broken"), number("refuted"),
+             number("forward passes"), number("backward passes"), number("time")},
             table);
 }
 

@@ -5,8 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <optional>
+#include <set>
+
+#include <ATen/Parallel.h>
 
 #include "eval/toy.h"
 #include "namid/core/error.h"
@@ -54,7 +56,7 @@ class EvaluationTest : public ::testing::Test {
                           .resume = resume,
                           .stop = &*stop_,
                           .progress = progress_},
-                         std::array{attack});
+                         {.name = "toy", .attacks = {attack}});
   }
   Ledger ledger(const std::string& folder = "run") {
     return Ledger::open(temp_ / folder / "ledger.sqlite");
@@ -73,6 +75,7 @@ class EvaluationTest : public ::testing::Test {
 
 json without_time(json result) {
   for (auto& attack : result["attacks"]) attack.erase("seconds");
+  result.erase("compute_batch");
   return result;
 }
 
@@ -165,7 +168,7 @@ TEST_F(EvaluationTest, ReportsAFailingAttackOnItsRow) {
 
 TEST_F(EvaluationTest, WorstCaseOfSeveralAttacksIsTheResult) {
   std::filesystem::create_directories(temp_ / "two");
-  const std::array attacks{noise_attack(0.2, "a"), noise_attack(0.2, "b")};
+  const Suite attacks{.name = "two", .attacks = {noise_attack(0.2, "a"), noise_attack(0.2, "b")}};
   const auto result = evaluate_with(
       {.model = model_, .dataset = dataset_, .options = options_, .folder = temp_ / "two"},
       attacks);
@@ -175,6 +178,43 @@ TEST_F(EvaluationTest, WorstCaseOfSeveralAttacksIsTheResult) {
   for (std::size_t i = 0; i < a.size(); ++i) robust += !a[i].success && !b[i].success;
   EXPECT_EQ(result["robust"]["correct"], robust);
   EXPECT_EQ(result["attacks"].size(), 2u);
+}
+
+TEST_F(EvaluationTest, WorstCaseAttacksWhatIsNotBrokenYet) {
+  std::filesystem::create_directories(temp_ / "worst");
+  auto rounds = noise_attack(0.2, "b");
+  rounds.rounds = [](std::int64_t) { return 3; };
+  rounds.run = [run = rounds.run](const auto& model, const auto& x, const auto& y,
+                                  attacks::Context context) {
+    context.random = context.random.stream(str("round", *context.round));
+    return run(model, x, y, context);
+  };
+  const Suite suite{
+      .name = "worst", .combine = Combine::worst_case, .attacks = {noise_attack(0.2, "a"), rounds}};
+  const auto result = evaluate_with(
+      {.model = model_, .dataset = dataset_, .options = options_, .folder = temp_ / "worst"},
+      suite);
+  const auto held = ledger("worst");
+  std::set<std::uint64_t> broken;
+  for (const auto& row : held.attempts("a"))
+    if (row.success) broken.insert(row.sample);
+  ASSERT_FALSE(broken.empty());
+  const auto after_a = result["natural"]["correct"].get<std::size_t>() - broken.size();
+  EXPECT_EQ(result["attacks"][0]["robust"]["correct"], after_a);
+  EXPECT_EQ(result["attacks"][1]["attacked"], after_a);
+  std::int64_t round = 0;
+  for (const auto& row : held.attempts("b")) {
+    EXPECT_GE(row.round, round) << "in order of rounds";
+    round = row.round;
+    EXPECT_FALSE(broken.contains(row.sample)) << "a broken sample is not attacked again";
+    if (row.success) broken.insert(row.sample);
+  }
+  EXPECT_EQ(round, 2);
+  EXPECT_EQ(result["robust"]["correct"],
+            result["natural"]["correct"].get<std::size_t>() - broken.size());
+  EXPECT_EQ(result["attacks"][1]["robust"], result["robust"]) << "cumulative";
+  EXPECT_EQ(result["headline"]["upper"], result["robust"]["upper"]);
+  EXPECT_TRUE(result["headline"]["lower"].is_null());
 }
 
 TEST_F(EvaluationTest, ResumesToTheSameLedgerAfterAStop) {
@@ -199,6 +239,7 @@ TEST_F(EvaluationTest, ResumesToTheSameLedgerAfterAKillInsideAnAttack) {
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
+    at::set_num_threads(1);  // a pool of threads does not survive a fork
     auto attack = noise_attack(kEpsilon);
     attack.run = [inner = attack.run, calls = 0](const auto& model, const auto& x, const auto& y,
                                                  const auto& context) mutable {
@@ -297,6 +338,13 @@ TEST_F(EvaluationTest, RefusesProbabilitiesAndNeighbourlyModels) {
   EXPECT_HAS(refusal(train_mode), "eval mode");
   const auto positive = model_of([](const at::Tensor& x) { return toy_model()(x).exp(); });
   EXPECT_NO_THROW(run_model(positive, noise_attack(kEpsilon), "positive"));
+  const auto random = model_of([](const at::Tensor& x) {
+    const auto z = toy_model()(x);
+    return z + at::randn_like(z);
+  });
+  EXPECT_HAS(refusal(random), "--verdict-draws");
+  options_.verdict_draws = 5;
+  EXPECT_NO_THROW(run_model(random, noise_attack(kEpsilon), "random"));
 }
 
 TEST_F(EvaluationTest, StopsOnAModelThatIsNotFinite) {

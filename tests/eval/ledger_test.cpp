@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <limits>
@@ -29,6 +30,7 @@ AttemptRow attempt_row(std::uint64_t id) {
           .prediction = 2,
           .linf = 0.031,
           .l2 = 0.4,
+          .l1 = 1.5,
           .margin = -1e-3,
           .loss = 1.25,
           .forwards = 41,
@@ -56,7 +58,7 @@ TEST(Ledger, GivesBackWhatWasStored) {
     ledger.add(sample_row(kHashId));
     ledger.add("pgd-40", attempt);
     const std::vector<float> image = {0.25f, -0.0f, 1.0f};
-    ledger.add_image("pgd-40", kHashId, image);
+    ledger.add_image("pgd-40", attempt, image, 3);
     batch.commit();
   }
   const auto ledger = Ledger::open(path);
@@ -66,7 +68,7 @@ TEST(Ledger, GivesBackWhatWasStored) {
   EXPECT_EQ(ledger.attacks(), std::vector<std::string>{"pgd-40"});
   EXPECT_EQ(ledger.image("pgd-40", kHashId), (std::vector<float>{0.25f, -0.0f, 1.0f}));
   EXPECT_TRUE(ledger.image("pgd-40", 5).empty());
-  EXPECT_EQ(ledger.identity().at("schema"), "1");
+  EXPECT_EQ(ledger.identity().at("schema"), "2");
   EXPECT_EQ(ledger.identity().at("data"), "d1");
 }
 
@@ -83,8 +85,8 @@ TEST(Ledger, IsOneFileInWalModeWithTheDocumentedTables) {
   Statement table(database, "SELECT name FROM pragma_table_info('attempts') ORDER BY cid");
   while (table.next()) columns += table.text(0) + " ";
   EXPECT_EQ(columns,
-            "sample attack success step prediction linf l2 margin loss forwards backwards seconds "
-            "x_adv_hash refuted ");
+            "attack round sample success step prediction linf l2 l1 margin loss forwards backwards "
+            "x_adv_hash refuted eight_bit ");
 }
 
 TEST(Ledger, KeepsALossThatIsNoNumber) {
@@ -123,7 +125,7 @@ TEST(Ledger, RefusesFilesThatAreNoLedger) {
   open_both(folder / "foreign.sqlite");
   { Ledger ledger(folder / "newer.sqlite", kIdentity); }
   Database(folder / "newer.sqlite", Database::Mode::existing)
-      .execute("UPDATE meta SET value = '2' WHERE key = 'schema'");
+      .execute("UPDATE meta SET value = '3' WHERE key = 'schema'");
   open_both(folder / "newer.sqlite");
   EXPECT_THROW(Ledger::open(folder / "missing.sqlite"), DataError);
 }
@@ -189,6 +191,84 @@ TEST(Ledger, HoldsWholeBatchesAfterAKill) {
   EXPECT_EQ(ledger.samples().back().sample, 199u);
   add_batch(ledger, 200, 100);
   EXPECT_EQ(ledger.samples().size(), 300u);
+}
+
+std::string bytes_of(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(Ledger, FinishedLedgersAreByteEqualWhateverTheOrderOfTheirRows) {
+  const testing::TempFolder folder;
+  const std::vector<float> image(500, 0.25f);
+  const auto write = [&](const std::string& name, const std::vector<std::uint64_t>& order,
+                         std::size_t batch_size, double seconds) {
+    Ledger ledger(folder / name, kIdentity);
+    for (const std::int64_t round : {0, 1}) {
+      for (std::size_t i = 0; i < order.size();) {
+        auto batch = ledger.begin();
+        for (std::size_t j = 0; j < batch_size && i < order.size(); ++j, ++i) {
+          auto row = attempt_row(order[i]);
+          row.round = round;
+          row.success = order[i] % 3 == 0 || round == 1;
+          row.seconds = seconds;
+          if (round == 0) ledger.add(sample_row(order[i]));
+          if (round == 1 && order[i] % 3 == 0) continue;
+          ledger.add("pgd-40", row);
+          ledger.add_image("pgd-40", row, image, 4);
+        }
+        batch.commit();
+      }
+    }
+    ledger.finish(4);
+    EXPECT_EQ(ledger.samples().size(), order.size()) << "it can be read on";
+    EXPECT_EQ(ledger.attempts("pgd-40").front().seconds, seconds);
+    EXPECT_EQ(ledger.images().size(), 4u);
+  };
+  std::vector<std::uint64_t> order(300);
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  write("a.sqlite", order, 64, 0.1);
+  std::reverse(order.begin(), order.end());
+  write("b.sqlite", order, 7, 0.2);
+  EXPECT_EQ(bytes_of(folder / "a.sqlite"), bytes_of(folder / "b.sqlite"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "a.sqlite-wal"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "a.sqlite.finished"));
+}
+
+TEST(Ledger, FinishedTwiceItHasTheBytesOfOnce) {
+  const testing::TempFolder folder;
+  const auto path = folder / "ledger.sqlite";
+  {
+    Ledger ledger(path, kIdentity);
+    ledger.add(sample_row(3));
+    ledger.finish(4);
+  }
+  const auto once = bytes_of(path);
+  Ledger(path, kIdentity).finish(4);
+  EXPECT_EQ(bytes_of(path), once);
+}
+
+TEST(Ledger, ReadsWithoutItsTimings) {
+  const testing::TempFolder folder;
+  const auto path = folder / "ledger.sqlite";
+  {
+    Ledger ledger(path, kIdentity);
+    ledger.add("pgd-40", attempt_row(1));
+    ledger.finish(0);
+  }
+  EXPECT_EQ(Ledger::open(path).attempts("pgd-40")[0].seconds, 0.01);
+  std::filesystem::remove(timings_path(path));
+  EXPECT_TRUE(std::isnan(Ledger::open(path).attempts("pgd-40")[0].seconds));
+}
+
+TEST(Ledger, KeepsTheEnvironmentItWasBegunIn) {
+  const testing::TempFolder folder;
+  auto identity = kIdentity;
+  identity["environment threads"] = "2";
+  { Ledger ledger(folder / "ledger.sqlite", identity); }
+  identity["environment threads"] = "1";
+  const Ledger again(folder / "ledger.sqlite", identity);
+  EXPECT_EQ(again.identity().at("environment threads"), "2");
 }
 
 TEST(Ledger, HashesImagesByTheirBytes) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "namid/eval/evaluation.h"
+#include "namid/eval/runner.h"
 
 namespace namid::eval {
 

@@ -105,6 +105,47 @@ TEST(Verifier, ReadsTheFirstOfEqualLogits) {
   EXPECT_EQ(readings[1].margin, 1);
 }
 
+TEST(Verifier, SaysTheFirstReasonAgainstAnImageWithItsFigure) {
+  const Toy toy;
+  const Budget budget{Norm::linf, kEpsilon};
+  const auto reason = [&](const at::Tensor& x_adv, std::size_t row) {
+    const auto verdict = verify(toy.model, toy.x, x_adv, toy.y, budget)[row];
+    return std::pair{verdict.refusal(), refusal_text(verdict, budget)};
+  };
+  const auto fooled = strongest(toy.x, toy.y, kEpsilon);
+  const auto verdicts = toy.check(fooled);
+  const auto broken = std::find_if(verdicts.begin(), verdicts.end(),
+                                   [](const Verdict& verdict) { return verdict.broken(); });
+  ASSERT_NE(broken, verdicts.end());
+  const auto row = static_cast<std::size_t>(broken - verdicts.begin());
+  EXPECT_EQ(reason(fooled, row), (std::pair{Refusal::none, std::string()}));
+  EXPECT_EQ(reason(toy.moved(kEpsilon + 1e-3), 0),
+            (std::pair{Refusal::outside_ball,
+                       std::string("outside the ball: linf 0.126 exceeds 0.125 by 0.001")}));
+  auto x_adv = toy.x.clone();
+  x_adv[1][0][0][0] = 1.25f;
+  EXPECT_EQ(verify(toy.model, toy.x, x_adv, toy.y, {Norm::linf, 1})[1].refusal(),
+            Refusal::outside_box);
+  EXPECT_EQ(verify(toy.model, toy.x, x_adv, toy.y, {Norm::linf, 1})[1].beyond_box, 0.25);
+  x_adv[1][0][0][0] = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(reason(x_adv, 1).first, Refusal::not_finite);
+  const auto clean = toy.check(toy.x);
+  for (std::size_t i = 0; i < clean.size(); ++i)
+    EXPECT_EQ(clean[i].refusal(),
+              clean[i].misclassified ? Refusal::none : Refusal::not_misclassified);
+}
+
+// A published benchmark measures max(x − x_adv), so that points above x count as near.
+TEST(VerifierPitfalls, LinfIsOfTheAbsoluteDifferenceBothWays) {
+  const Toy toy;
+  for (const double sign : {1.0, -1.0}) {
+    const auto verdict = toy.check(toy.moved(sign * 2 * kEpsilon))[0];
+    EXPECT_NEAR(verdict.linf, 2 * kEpsilon, 1e-7);
+    EXPECT_EQ(verdict.refusal(), Refusal::outside_ball) << sign;
+    EXPECT_TRUE(toy.check(toy.moved(sign * kEpsilon))[0].in_ball) << sign;
+  }
+}
+
 TEST(Verifier, LeavesTheModelsModeAsItWas) {
   const Toy toy;
   toy.model.train();

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "namid/eval/attack_set.h"
+
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "namid/core/error.h"
+#include "namid/core/format.h"
+#include "namid/eval/accuracy.h"
+#include "namid/eval/attack_work.h"
+#include "namid/eval/guard_rails.h"
+#include "namid/models/weights.h"
+
+namespace namid::eval {
+namespace {
+
+using nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+json median(std::vector<double> values) {
+  if (values.empty()) return nullptr;
+  std::sort(values.begin(), values.end());
+  const auto half = values.size() / 2;
+  return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+json report(const Work& work) {
+  std::int64_t correct = 0, fooled = 0, refuted = 0, eight_bit = 0, forwards = 0, backwards = 0;
+  std::vector<double> linf, l2, l1;
+  for (const auto row : work.rows) {
+    const auto& standing = work.standing[static_cast<std::size_t>(row)];
+    correct += standing.correct;
+    fooled += standing.fooled;
+    refuted += standing.refuted;
+    eight_bit += standing.eight_bit;
+    forwards += standing.forwards;
+    backwards += standing.backwards;
+    if (!standing.correct || !standing.fooled) continue;
+    linf.push_back(standing.linf);
+    l2.push_back(standing.l2);
+    l1.push_back(standing.l1);
+  }
+  const auto n = static_cast<std::int64_t>(work.rows.size());
+  const double confidence = work.job.options.confidence;
+  json result{{"n", n},
+              {"attack", work.attack.info().name},
+              {"targeted", work.targeted},
+              {"natural", accuracy_json(correct, n, confidence)},
+              {"fooled", fooled},
+              {"refuted", refuted},
+              {"eight_bit", eight_bit},
+              {"median_norms", {{"linf", median(linf)}, {"l2", median(l2)}, {"l1", median(l1)}}},
+              {"passes", {{"forwards", forwards}, {"backwards", backwards}}}};
+  if (!work.targeted) result["robust"] = accuracy_json(n - fooled, n, confidence);
+  return result;
+}
+
+AdversarialSet collect(const Work& work) {
+  const auto& dataset = work.job.dataset;
+  const auto rows = at::tensor(work.rows, at::kLong);
+  AdversarialSet set{.x_adv = work.x_adv.index_select(0, rows),
+                     .y = dataset.labels.index_select(0, rows),
+                     .norm = work.budget.norm,
+                     .epsilon = work.budget.epsilon,
+                     .attack = std::string(work.attack.info().name),
+                     .options = options_text(work.attack),
+                     .model_sha256 = models::weights_sha256(work.job.model.state_dict()),
+                     .data_sha256 = dataset.rows(work.rows).sha256()};
+  set.shape = set.x_adv.sizes().vec();
+  std::vector<std::int64_t> ids, successes;
+  for (const auto row : work.rows) {
+    ids.push_back(static_cast<std::int64_t>(dataset.ids[static_cast<std::size_t>(row)]));
+    successes.push_back(work.standing[static_cast<std::size_t>(row)].fooled);
+  }
+  set.index = at::tensor(ids, at::kLong);
+  set.success = at::tensor(successes, at::kLong).to(at::kBool);
+  if (work.targeted) set.target = at::tensor(work.targets, at::kLong).index_select(0, rows);
+  return set;
+}
+
+OptionSet options_of(attacks::NamedAttack& attack) {
+  OptionSet set;
+  attack.add_options(set, "");
+  return set;
+}
+
+}  // namespace
+
+bool is_targeted(attacks::NamedAttack attack) {
+  const auto set = options_of(attack);
+  return std::any_of(set.entries().begin(), set.entries().end(), [](const OptionEntry& entry) {
+    return entry.key == "targeted" && entry.text() == "true";
+  });
+}
+
+std::string options_text(attacks::NamedAttack attack) {
+  std::string text;
+  const auto set = options_of(attack);
+  for (const auto& entry : set.entries())
+    text += str(text.empty() ? "" : " ", entry.key, "=", entry.text());
+  return text;
+}
+
+AttackedSet attack_dataset(const AttackJob& job) {
+  validate(job.options, "attack");
+  if (job.options.confidence <= 0 || job.options.confidence >= 1)
+    throw OptionError(str("[attack] confidence: expected a number between 0 and 1, got ",
+                          job.options.confidence));
+  job.attack.validate();
+  check_fit(job.model, job.dataset);
+  check_outputs(job.model, job.dataset, job.options.compute_batch);
+  auto work = plan(job);
+  const auto start = Clock::now();
+  look_at_natural_images(work);
+  const int rounds = job.attack.rounds(job.model.info().num_classes);
+  for (int round = 0; round < rounds; ++round) run_round(work, round, rounds);
+  auto result = report(work);
+  result["seconds"] = std::chrono::duration<double>(Clock::now() - start).count();
+  return {collect(work), std::move(result)};
+}
+
+}  // namespace namid::eval

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "namid/attacks/registry.h"
+#include "namid/core/options.h"
+#include "namid/data/dataset.h"
+#include "namid/eval/adversarial_set.h"
+#include "namid/models/classifier.h"
+#include "namid/run/stop_token.h"
+
+namespace namid::eval {
+
+/// How an adversarial set is made; what makes it is the attack and its options.
+struct AttackSetOptions {
+  std::uint64_t seed = 0;
+  int compute_batch = 250;
+  double confidence = 0.95;
+  Automatic<int> target_class = {};
+  static constexpr auto fields() {
+    using T = AttackSetOptions;
+    return std::tuple{
+        field("seed", &T::seed, "seed of every draw"),
+        field("compute_batch", &T::compute_batch,
+              "images per forward pass; the last batch is padded to it", at_least(1)),
+        field("confidence", &T::confidence, "level of the Clopper-Pearson intervals",
+              between(0, 1)),
+        field("target_class", &T::target_class,
+              "class that a targeted attack moves to, images of it are left out; auto: the class "
+              "after the label",
+              at_least(0))};
+  }
+};
+NAMID_CHECK_FIELDS(AttackSetOptions);
+
+/// One attack on one data set.
+struct AttackJob {
+  const models::Classifier& model;
+  const data::Dataset& dataset;
+  const attacks::NamedAttack& attack;
+  AttackSetOptions options = {};
+  const run::StopToken* stop = nullptr;
+  /// Called before a stage and after each batch: what is done ("natural", "pgd", "pgd, round 2"),
+  /// samples of all.
+  std::function<void(const std::string& stage, std::int64_t done, std::int64_t total)> progress =
+      {};
+};
+
+/// The images, and what was found:
+///   {"n", "attack", "targeted", "natural": A, "robust": A, "fooled", "refuted", "eight_bit",
+///    "median_norms": {"linf", "l2", "l1"}, "passes": {"forwards", "backwards"}, "seconds"}
+/// with A as in evaluate.h. "fooled": verified successes, natural errors among them, "eight_bit":
+/// of these also as 8-bit images, "refuted": successes of the attack that the verifier did not
+/// confirm, "median_norms": over the images that were right before and are fooled, null if there
+/// are none, "passes": those the images' own results took. "robust" is missing for a targeted
+/// attack.
+struct AttackedSet {
+  AdversarialSet set;
+  nlohmann::json result;
+};
+
+/// Attacks every image, round by round, survivors packed into full padded batches: no result moves
+/// with the other images. A natural error stays as it is and counts as fooled (not where the attack
+/// is targeted: all images are attacked then, but those of the target class). success is true in
+/// verified rows alone; other rows hold the point of the highest loss. Draws belong to (seed,
+/// "test/<attack>", sample id). OptionError for wrong options, and for data that do not fit the
+/// model; NumericError for an image or logits that are not finite.
+AttackedSet attack_dataset(const AttackJob& job);
+
+/// Whether the attack's options say that y holds target classes.
+bool is_targeted(attacks::NamedAttack attack);
+
+/// The attack's options as text: "norm=linf epsilon=0.1 steps=10".
+std::string options_text(attacks::NamedAttack attack);
+
+}  // namespace namid::eval

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "namid/eval/attack_work.h"
+
+#include <ATen/ops/tensor.h>
+
+#include <utility>
+
+#include "namid/core/error.h"
+#include "namid/core/format.h"
+#include "namid/eval/compute_batch.h"
+#include "namid/eval/eight_bit.h"
+
+namespace namid::eval {
+namespace {
+
+[[noreturn]] void fail_not_finite(const Work& work, std::int64_t row, std::string_view what) {
+  throw NumericError(str("[attack] sample ", work.job.dataset.ids[static_cast<std::size_t>(row)],
+                         ": ", what, " not finite"));
+}
+
+/// Calls `compute(rows, batch)` for pieces of `rows`, padded to the compute batch.
+template <class Compute>
+void for_each_batch(const Work& work, const std::string& stage,
+                    const std::vector<std::int64_t>& rows, const Compute& compute) {
+  const auto& job = work.job;
+  const auto total = static_cast<std::int64_t>(rows.size());
+  std::int64_t done = 0;
+  if (job.progress) job.progress(stage, done, total);
+  for (const auto piece : split_rows(rows, job.options.compute_batch)) {
+    if (job.stop) job.stop->check();
+    compute(piece, padded_batch(job.dataset, piece, job.options.compute_batch, job.model.device()));
+    done += static_cast<std::int64_t>(piece.size());
+    if (job.progress) job.progress(stage, done, total);
+  }
+}
+
+/// An attack's result on the CPU, whatever it left undefined.
+struct Words {
+  Words(const attacks::AttackResult& result, std::int64_t rows)
+      : rows_(rows), passes(result.passes) {
+    const auto take = [](const at::Tensor& values, at::ScalarType type) {
+      return values.defined() ? values.detach().to(at::kCPU, type).contiguous() : values;
+    };
+    success = take(result.success, at::kBool);
+    loss = take(result.loss, at::kDouble);
+    forwards = take(result.forwards, at::kLong);
+    backwards = take(result.backwards, at::kLong);
+    x_adv = take(result.x_adv, at::kFloat);
+  }
+  bool claims(std::int64_t i) const { return success.defined() && success.data_ptr<bool>()[i]; }
+  double loss_of(std::int64_t i) const { return loss.defined() ? loss.data_ptr<double>()[i] : 0; }
+  std::int64_t forwards_of(std::int64_t i) const { return share(forwards, passes.forwards, i); }
+  std::int64_t backwards_of(std::int64_t i) const { return share(backwards, passes.backwards, i); }
+
+  std::int64_t rows_;
+  attacks::Passes passes;
+  at::Tensor success, loss, forwards, backwards, x_adv;
+
+ private:
+  std::int64_t share(const at::Tensor& own, std::int64_t all, std::int64_t i) const {
+    return own.defined() ? own.data_ptr<std::int64_t>()[i] : all / rows_;
+  }
+};
+
+at::Tensor labels_for(const Work& work, Rows rows, const data::Batch& batch) {
+  if (!work.targeted) return batch.y.clone();
+  std::vector<std::int64_t> targets(static_cast<std::size_t>(batch.size()),
+                                    work.targets[static_cast<std::size_t>(rows.front())]);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    targets[i] = work.targets[static_cast<std::size_t>(rows[i])];
+  return at::tensor(targets, at::kLong).to(batch.y.device());
+}
+
+/// Enters what a round made of one row; the better point stays.
+void enter(Work& work, std::int64_t row, const Verdict& verdict, const Words& words,
+           std::int64_t i) {
+  if (!verdict.finite) fail_not_finite(work, row, "its adversarial image or the logits there are");
+  auto& standing = work.standing[static_cast<std::size_t>(row)];
+  const auto met = [&](std::int64_t prediction) {
+    return !work.targeted || prediction == work.targets[static_cast<std::size_t>(row)];
+  };
+  standing.fooled = verdict.broken() && met(verdict.reading.prediction);
+  standing.refuted = standing.refuted || (words.claims(i) && !standing.fooled);
+  standing.forwards += words.forwards_of(i);
+  standing.backwards += words.backwards_of(i);
+  const bool first = !std::exchange(standing.attacked, true);
+  if (!first && !standing.fooled && !(words.loss_of(i) > standing.loss)) return;
+  standing.loss = words.loss_of(i);
+  standing.eight_bit =
+      standing.fooled && verdict.eight_bit->broken() && met(verdict.eight_bit->prediction);
+  standing.linf = verdict.linf;
+  standing.l2 = verdict.l2;
+  standing.l1 = verdict.l1;
+  work.x_adv[row].copy_(words.x_adv[i]);
+}
+
+}  // namespace
+
+Work plan(const AttackJob& job) {
+  Work work{.job = job,
+            .attack = job.attack,
+            .budget = attacks::NamedAttack(job.attack).budget(),
+            .targeted = is_targeted(job.attack),
+            .rows = {},
+            .targets = {}};
+  const auto& wanted = job.options.target_class;
+  const auto classes = job.model.info().num_classes;
+  if (!wanted.is_auto() && !work.targeted)
+    throw OptionError("[attack] target_class: the attack is not targeted (see --attack-targeted)");
+  if (wanted.value_or(0) >= classes)
+    throw OptionError(
+        str("[attack] target_class: expected 0 to ", classes - 1, ", got ", wanted.value_or(0)));
+  const auto* labels = job.dataset.labels.const_data_ptr<std::int64_t>();
+  for (std::int64_t row = 0; row < job.dataset.size(); ++row) {
+    const auto target = wanted.value_or(static_cast<int>((labels[row] + 1) % classes));
+    if (work.targeted) work.targets.push_back(target);
+    if (!work.targeted || target != labels[row]) work.rows.push_back(row);
+  }
+  if (work.rows.empty())
+    throw OptionError("[attack] target_class: every image is of that class; nothing to attack");
+  work.standing.resize(static_cast<std::size_t>(job.dataset.size()));
+  return work;
+}
+
+void look_at_natural_images(Work& work) {
+  const auto& dataset = work.job.dataset;
+  std::vector<std::int64_t> all(static_cast<std::size_t>(dataset.size()));
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);
+  work.x_adv = data::make_batch(dataset, all).x;
+  for_each_batch(work, "natural", work.rows, [&](Rows rows, const data::Batch& batch) {
+    const auto readings = read_model(work.job.model, batch.x, batch.y);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (!readings[i].finite)
+        fail_not_finite(work, rows[i], "the logits of the natural image are");
+      auto& standing = work.standing[static_cast<std::size_t>(rows[i])];
+      const auto label = dataset.labels.const_data_ptr<std::int64_t>()[rows[i]];
+      standing.correct = readings[i].prediction == label;
+      standing.fooled = standing.eight_bit = !work.targeted && !standing.correct;
+    }
+  });
+}
+
+void run_round(Work& work, int round, int rounds) {
+  const auto& job = work.job;
+  const std::string name(work.attack.info().name);
+  std::vector<std::int64_t> pending;
+  for (const auto row : work.rows)
+    if (!work.standing[static_cast<std::size_t>(row)].fooled) pending.push_back(row);
+  const auto stage = round == 0 ? name : str(name, ", round ", round + 1);
+  for_each_batch(work, stage, pending, [&](Rows rows, const data::Batch& batch) {
+    attacks::Context context{.random = Random(job.options.seed, "test/" + name),
+                             .ids = batch.ids,
+                             .stop = job.stop,
+                             .compact = false};
+    if (rounds > 1) context.round = round;
+    const auto result =
+        work.attack(job.model, batch.x.clone(), labels_for(work, rows, batch), context);
+    const auto verdicts =
+        verify_with_eight_bit(job.model, batch.x, result.x_adv, batch.y, work.budget);
+    const Words words(result, batch.size());
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      enter(work, rows[i], verdicts[i], words, static_cast<std::int64_t>(i));
+  });
+}
+
+}  // namespace namid::eval

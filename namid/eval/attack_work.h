@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <limits>
+#include <vector>
+
+#include "namid/eval/attack_set.h"
+
+namespace namid::eval {
+
+/// What is known of one image so far.
+struct Standing {
+  bool correct = false;    ///< before the attack
+  bool fooled = false;     ///< verified
+  bool eight_bit = false;  ///< in 8 bits too
+  bool refuted = false;
+  bool attacked = false;
+  double loss = -std::numeric_limits<double>::infinity();
+  double linf = 0, l2 = 0, l1 = 0;
+  std::int64_t forwards = 0, backwards = 0;
+};
+
+/// The data set's rows that are in the set, and how they stand.
+struct Work {
+  const AttackJob& job;
+  attacks::NamedAttack attack;
+  attacks::Budget budget;
+  bool targeted;
+  std::vector<std::int64_t> rows;       ///< in the data set
+  std::vector<std::int64_t> targets;    ///< by row of the data set; empty if untargeted
+  std::vector<Standing> standing = {};  ///< by row of the data set
+  at::Tensor x_adv = {};                ///< by row of the data set, CPU
+};
+
+/// Which rows are attacked, towards what. OptionError for a target class that cannot be.
+Work plan(const AttackJob& job);
+
+/// Natural predictions; every row starts with its natural image.
+void look_at_natural_images(Work& work);
+
+/// One round on the rows that are not fooled yet.
+void run_round(Work& work, int round, int rounds);
+
+}  // namespace namid::eval

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "namid/attacks/compat.h"
+#include "namid/attacks/pgd.h"
+#include "namid/attacks/registry.h"
+
+namespace namid::eval {
+
+/// How the attacks of a suite are combined. each: every attack on all correctly classified samples,
+/// a column of its own, the worst case beside it. worst_case: a broken sample is not attacked
+/// again. A sample is robust that no attack broke; a natural error counts as broken.
+enum class Combine { each, worst_case };
+
+/// An attack as the runner sees it.
+struct AttackEntry {
+  using Function =
+      std::function<attacks::AttackResult(const models::Classifier&, const at::Tensor& x,
+                                          const at::Tensor& y, const attacks::Context&)>;
+  std::string name;  ///< in the ledger; the random stream is "test/<name>"
+  attacks::Budget budget;
+  std::string options;  ///< as text; ledgers of other options are refused
+  Function run;
+  /// Rounds (attacks/rounds.h) on a model of that many classes; each is a stage of its own.
+  std::function<int(std::int64_t classes)> rounds = [](std::int64_t) { return 1; };
+  int min_classes = 2;  ///< models of fewer classes are refused
+  /// All rounds at once, unpadded, drawn from a torch generator seeded anew for every batch: what
+  /// reference code does, and so dependent on batch size and order.
+  bool sequential = false;
+};
+
+struct Suite {
+  std::string name;
+  Combine combine = Combine::each;
+  std::vector<AttackEntry> attacks;
+};
+
+/// Whose AutoAttack. v2023: upstream, 100 iterations; reference: the copy in the released code of
+/// NAMID, 40 iterations (spec of both: docs/eval.md).
+enum class AutoAttackVersion { v2023, reference };
+
+struct SuiteOptions {
+  std::string suite = "pgd";
+  Automatic<Combine> combine = {};
+  AutoAttackVersion aa_version = AutoAttackVersion::v2023;
+  attacks::Compat compat = attacks::Compat::none;
+  static constexpr auto fields() {
+    using T = SuiteOptions;
+    return std::tuple{
+        field(
+            "suite", &T::suite,
+            "pgd (set by --attack-...), autoattack, autoattack-plus, autoattack-rand, quick, or a "
+            "list such as 'apgd-ce(steps=50), square(queries=1000)'"),
+        field(
+            "combine", &T::combine,
+            "each attack on all samples (each), or on those not broken yet (worst_case); auto: as "
+            "the suite"),
+        field("aa_version", &T::aa_version,
+              "AutoAttack's settings: upstream of 2023, or the released code's 40 iterations"),
+        field("compat", &T::compat,
+              "autoattack: repeat the reference's draws and oddities; results then depend on "
+              "--batch-size")};
+  }
+};
+NAMID_CHECK_FIELDS(SuiteOptions);
+
+/// What `namid list suites` tells.
+struct SuiteInfo {
+  std::string_view name, attacks, description;
+};
+std::vector<SuiteInfo> list_suites();
+
+/// The attacks of `options.suite` with `pgd.budget`:
+///   pgd              PGD with the options `pgd`, called "pgd-<steps>"; each
+///   autoattack       apgd-ce, apgd-t, fab-t, square (Croce & Hein 2020, arXiv:2003.01690; L1:
+///   2021,
+///                    arXiv:2103.01208), worst_case, as are the following
+///   autoattack-plus  apgd-ce, apgd-dlr, fab, square, apgd-t, fab-t; 5 restarts of the first three
+///   autoattack-rand  apgd-ce, apgd-dlr over 20 draws a step (EOT)
+///   quick            apgd-ce of 20 steps, apgd-t of 20 steps on 3 targets: comparable with no
+///                    published figure
+///   a list           attacks of the registry, in parentheses their options, else their defaults
+/// OptionError for an unknown suite, attack or option (with the nearest name), a norm that an
+/// attack cannot do, a targeted attack, or an attack named twice.
+Suite make_suite(const SuiteOptions& options, const attacks::PgdOptions& pgd);
+
+/// OptionError for a model of fewer classes than an attack needs, with what can be run instead.
+void check_classes(const Suite& suite, std::int64_t classes);
+
+/// "pgd-40" for 40 steps; norm, epsilon and all else are in its options. OptionError for options
+/// out of range and for a targeted attack, which says nothing about accuracy.
+AttackEntry pgd_entry(const attacks::PgdOptions& options);
+
+/// An attack of the registry under a name of its own. OptionError as pgd_entry, and for a norm that
+/// the attack cannot do.
+AttackEntry entry_of(attacks::NamedAttack attack, std::string name);
+
+}  // namespace namid::eval
+
+namespace namid {
+template <>
+struct EnumNames<eval::Combine> {
+  static constexpr std::array kNames{"each", "worst_case"};
+};
+template <>
+struct EnumNames<eval::AutoAttackVersion> {
+  static constexpr std::array kNames{"2023", "reference"};
+};
+}  // namespace namid
