@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -61,13 +62,16 @@ struct Output {
 /// Adds --out, --name, --json and --quiet.
 void add_output_flags(CLI::App& app, Output& output);
 
-/// A command with options, a run folder and a result: train, estimate, evaluate, demo.
+/// A command with options, a run folder and a result: train, estimate, evaluate, attack, demo.
 class RunCommand {
  public:
   virtual ~RunCommand() = default;
   virtual std::string command() const = 0;       ///< "train"
   virtual std::string default_name() const = 0;  ///< run name if none is given
   virtual OptionSet options() = 0;               ///< references into the object
+  /// Path of the option that decides which others there are ("attack.name"); empty: there is none.
+  /// `options` declares those that belong to its present value.
+  virtual std::string selector() const { return ""; }
   /// Reads inputs and checks what can be checked before a run folder exists.
   virtual void prepare() = 0;
   /// Does the work in `folder`, from its checkpoint if `resume`; returns the record's "result".
@@ -103,16 +107,22 @@ at::Device chosen_device(const RuntimeOptions& runtime);
 void place(const models::Classifier& model, const RuntimeOptions& runtime);
 
 /// Adds a subcommand that parses the options of `Command`, an aggregate of a RunCommand, and
-/// executes it. `positional` adds its positional arguments.
+/// executes it. `positional` adds its positional arguments. The selector of a command that has one
+/// is looked for in `arguments`, the words after the command, since its value decides on the flags.
 template <class Command>
-void add_run_command(CLI::App& app, const std::string& help, const std::string& positional = "");
+void add_run_command(CLI::App& app, const std::string& help, const std::string& positional = "",
+                     std::span<const std::string> arguments = {});
 
 // One function per file: adds the command to the program.
 void add_demo(CLI::App& app);
 void add_train(CLI::App& app);
 void add_estimate(CLI::App& app);
 void add_evaluate(CLI::App& app);
+/// `arguments`: the program's, as far as they are this command's.
+void add_attack(CLI::App& app, std::span<const std::string> arguments);
+void add_verify(CLI::App& app);
 void add_compare(CLI::App& app);
+void add_ledger(CLI::App& app);
 void add_report(CLI::App& app);
 void add_resume(CLI::App& app);
 void add_list(CLI::App& app);

@@ -7,7 +7,8 @@
 namespace namid::app {
 
 template <class Command>
-void add_run_command(CLI::App& app, const std::string& help, const std::string& positional) {
+void add_run_command(CLI::App& app, const std::string& help, const std::string& positional,
+                     std::span<const std::string> arguments) {
   struct State {
     Command command;
     Output output;
@@ -15,6 +16,11 @@ void add_run_command(CLI::App& app, const std::string& help, const std::string& 
     std::unique_ptr<Flags> flags;
   };
   auto state = std::make_shared<State>();
+  if (const auto selector = state->command.selector(); !selector.empty()) {
+    const auto options = state->command.options();
+    if (const auto given = find_given(options.find(selector), arguments))
+      options.set(selector, *given);
+  }
   auto* sub = app.add_subcommand(state->command.command(), help);
   if (!positional.empty())
     sub->add_option("MODEL", state->argument, "model run or file (also --" + positional + ")");

@@ -5,11 +5,12 @@
 #include "namid/attacks/pgd.h"
 #include "namid/data/dataset.h"
 #include "namid/eval/evaluate.h"
+#include "namid/eval/suite.h"
 #include "namid/models/classifier.h"
 
 namespace namid::app {
 
-/// `namid evaluate`: natural accuracy and accuracy under attack, with a ledger.
+/// `namid evaluate`: natural accuracy and accuracy under a suite of attacks, with a ledger.
 class EvaluateCommand : public RunCommand {
  public:
   EvaluateCommand();
@@ -29,13 +30,18 @@ class EvaluateCommand : public RunCommand {
     }
   };
   Inputs inputs;
+  eval::SuiteOptions suite;
   eval::EvaluateOptions evaluate;
   data::DataOptions data;
   attacks::PgdOptions attack;
 
  private:
+  eval::Suite attacks_;
   data::Dataset test_;
   models::Classifier classifier_;
 };
+
+/// What a person reads of an evaluation's result.
+std::string evaluation_summary(const json& result, const run::RunFolder& folder);
 
 }  // namespace namid::app

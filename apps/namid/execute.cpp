@@ -50,12 +50,14 @@ void place(const models::Classifier& model, const RuntimeOptions& runtime) {
 
 std::vector<std::string> command_line(RunCommand& command) {
   const auto fresh = make_command(command.command());
+  const auto present = command.options();
+  const auto selector = command.selector();
+  if (!selector.empty()) fresh->options().set(selector, present.find(selector).text());
   const auto defaults = fresh->options();
   std::vector<std::string> words = {"namid", command.command()};
-  const auto present = command.options();
   for (const auto& entry : present.entries()) {
     const auto text = entry.text();
-    if (text == defaults.find(entry.path()).text()) continue;
+    if (entry.path() != selector && text == defaults.find(entry.path()).text()) continue;
     if (entry.type == "bool") {
       words.push_back(entry.flag() + "=" + text);
     } else {
@@ -87,8 +89,9 @@ json run_stage(RunCommand& command, const run::RunFolder& folder, bool resume) {
   apply_runtime(command.runtime);
   command.prepare();
   if (!resume) folder.write_config(io::to_toml(command.options()));
-  folder.update_record(resume ? json{{"status", "running"}, {"error", nullptr}}
-                              : started_record(command));
+  const bool recorded = resume && folder.read_record().contains("options");
+  folder.update_record(recorded ? json{{"status", "running"}, {"error", nullptr}}
+                                : started_record(command));
   const auto begin = std::chrono::steady_clock::now();
   const auto seconds = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

@@ -16,8 +16,14 @@ std::string dashed(std::string key) {
   return "--" + key;
 }
 
+/// A section's "name" has the section's own flag, "--attack"; empty for other options.
+std::string section_flag(const OptionEntry& entry) {
+  return entry.key == "name" && !entry.section.empty() ? dashed(entry.section) : "";
+}
+
 std::string flag_names(const OptionEntry& entry, const std::map<std::string, int>& key_count) {
   std::string names = entry.flag();
+  if (const auto own = section_flag(entry); !own.empty()) return names + "," + own;
   const auto alone = dashed(entry.key);
   if (alone != names && key_count.at(entry.key) == 1) names += "," + alone;
   if (entry.key == "epsilon" && key_count.at("epsilon") == 1) names += ",--eps";
@@ -29,6 +35,23 @@ std::string shown_type(const OptionEntry& entry) {
   std::string text;
   for (const auto& choice : entry.choices) text += (text.empty() ? "" : "|") + choice;
   return text;
+}
+
+std::string read_config(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw OptionError(str("--config: cannot read ", path));
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// What `flag` is given at this place: "--flag value" or "--flag=value".
+std::optional<std::string> value_at(std::span<const std::string> arguments,
+                                    const std::string& flag) {
+  const auto& word = arguments.front();
+  if (word.starts_with(flag + "=")) return word.substr(flag.size() + 1);
+  if (word == flag && arguments.size() > 1) return arguments[1];
+  return std::nullopt;
 }
 
 }  // namespace
@@ -80,13 +103,7 @@ void refuse_extras(const CLI::App& app) {
 
 void Flags::apply() const {
   refuse_extras(app_);
-  if (!config_->empty()) {
-    std::ifstream file(*config_, std::ios::binary);
-    if (!file) throw OptionError(str("--config: cannot read ", *config_));
-    std::stringstream text;
-    text << file.rdbuf();
-    io::apply_toml(set_, text.str(), *config_);
-  }
+  if (!config_->empty()) io::apply_toml(set_, read_config(*config_), *config_);
   for (const auto& given : given_)
     if (given->option->count() > 0) set_.set(given->path, given->text);
   for (const auto& assignment : *assignments_) {
@@ -95,6 +112,21 @@ void Flags::apply() const {
       throw OptionError(str("--set: expected KEY=VALUE, got '", assignment, "'"));
     set_.set(assignment.substr(0, equals), assignment.substr(equals + 1));
   }
+}
+
+std::optional<std::string> find_given(const OptionEntry& entry,
+                                      std::span<const std::string> arguments) {
+  std::optional<std::string> in_file, by_flag, assigned;
+  for (auto rest = arguments; !rest.empty(); rest = rest.subspan(1)) {
+    for (const auto& flag : {entry.flag(), section_flag(entry)})
+      if (const auto value = value_at(rest, flag); value && !flag.empty()) by_flag = value;
+    if (const auto path = value_at(rest, "--config"))
+      in_file = io::find_in_toml(read_config(*path), entry.path(), *path);
+    if (const auto value = value_at(rest, "--set"))
+      for (const auto& key : {entry.path(), entry.key})
+        if (value->starts_with(key + "=")) assigned = value->substr(key.size() + 1);
+  }
+  return assigned ? assigned : by_flag ? by_flag : in_file;
 }
 
 }  // namespace namid::app

@@ -3,6 +3,8 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,7 +14,8 @@
 namespace namid::app {
 
 /// Command-line flags of an OptionSet: `--section-key`, `--key` where only one section has it,
-/// `--set section.key=value`, `--config FILE`. Precedence: default < file < flag.
+/// `--section` for a section's "name", `--set section.key=value`, `--config FILE`. Precedence:
+/// default < file < flag.
 class Flags {
  public:
   /// Adds the flags to `app`. The set's structs must outlive the parse.
@@ -35,6 +38,11 @@ class Flags {
   std::unique_ptr<std::vector<std::string>> assignments_ =
       std::make_unique<std::vector<std::string>>();
 };
+
+/// The value that `arguments` give the option, by the precedence of Flags; nothing if none does.
+/// For options that decide which flags there are, before there are any to parse.
+std::optional<std::string> find_given(const OptionEntry& entry,
+                                      std::span<const std::string> arguments);
 
 /// Throws OptionError naming the first argument of `app` that no option took, with the nearest
 /// flag.

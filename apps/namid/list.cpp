@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
 
+#include "apps/namid/attack_command.h"
 #include "apps/namid/command.h"
 #include "apps/namid/demo_command.h"
 #include "apps/namid/evaluate_command.h"
 #include "apps/namid/flags.h"
 #include "apps/namid/train_command.h"
+#include "apps/namid/verify_command.h"
 #include "namid/attacks/registry.h"
 #include "namid/data/formats.h"
 #include "namid/defenses/registry.h"
+#include "namid/eval/suite.h"
 #include "namid/io/records.h"
 #include "namid/models/registry.h"
 
@@ -59,6 +62,15 @@ Rows list_data() {
   return rows;
 }
 
+Rows list_suites() {
+  Rows rows;
+  for (const auto& suite : eval::list_suites())
+    rows.push_back({{"name", std::string(suite.name)},
+                    {"attacks", std::string(suite.attacks)},
+                    {"description", std::string(suite.description)}});
+  return rows;
+}
+
 std::string render(const Rows& rows, bool markdown) {
   if (rows.empty()) return "";
   std::vector<std::size_t> widths(rows.front().size());
@@ -82,11 +94,30 @@ std::string render(const Rows& rows, bool markdown) {
   return text;
 }
 
-std::vector<std::unique_ptr<RunCommand>> run_commands() {
-  std::vector<std::unique_ptr<RunCommand>> commands;
-  for (const auto* name : {"demo", "train", "estimate", "evaluate"})
-    commands.push_back(make_command(name));
-  return commands;
+/// The options of one command, or of one choice within it, and what they live in.
+struct OptionPage {
+  std::string title;  ///< "train", "attack --attack pgd"
+  OptionSet options;
+  std::shared_ptr<void> owner;
+};
+
+std::vector<OptionPage> option_pages() {
+  std::vector<OptionPage> pages;
+  for (const auto* name : {"demo", "train", "estimate", "evaluate"}) {
+    std::shared_ptr<RunCommand> command = make_command(name);
+    pages.push_back({name, command->options(), command});
+  }
+  auto attack = std::make_shared<AttackCommand>();
+  pages.push_back({"attack", attack->common_options(), attack});
+  for (const auto& info : attacks::attack_table()) {
+    auto named = std::make_shared<attacks::NamedAttack>(info.name);
+    OptionSet options;
+    named->add_options(options, "attack");
+    pages.push_back({str("attack --attack ", info.name), std::move(options), named});
+  }
+  auto verify = std::make_shared<VerifyCommand>();
+  pages.push_back({"verify", verify->options(), verify});
+  return pages;
 }
 
 std::string options_markdown() {
@@ -97,23 +128,22 @@ std::string options_markdown() {
       "`--set section.key=value`; `--key` alone works where only\none section has the key. "
       "Fractions "
       "such as `8/255` are numbers; lists are written `75,90`.\n";
-  for (const auto& command : run_commands())
-    text += "\n## namid " + command->command() + "\n\n" + option_table_markdown(command->options());
+  for (const auto& page : option_pages())
+    text += "\n## namid " + page.title + "\n\n" + option_table_markdown(page.options);
   return text;
 }
 
 json options_json() {
   json all = json::object();
-  for (const auto& command : run_commands()) {
-    const auto options = command->options();
-    for (const auto& entry : options.entries())
-      all[command->command()].push_back({{"flag", entry.flag()},
-                                         {"path", entry.path()},
-                                         {"type", entry.type},
-                                         {"default", entry.default_text},
-                                         {"choices", entry.choices},
-                                         {"range", entry.range},
-                                         {"help", entry.help}});
+  for (const auto& page : option_pages()) {
+    for (const auto& entry : page.options.entries())
+      all[page.title].push_back({{"flag", entry.flag()},
+                                 {"path", entry.path()},
+                                 {"type", entry.type},
+                                 {"default", entry.default_text},
+                                 {"choices", entry.choices},
+                                 {"range", entry.range},
+                                 {"help", entry.help}});
   }
   return all;
 }
@@ -136,9 +166,10 @@ void add_list(CLI::App& app) {
     bool as_json = false, markdown = false;
   };
   auto state = std::make_shared<State>();
-  auto* sub = app.add_subcommand("list", "attacks, defenses, models, data or options");
+  auto* sub = app.add_subcommand("list", "attacks, defenses, models, data, suites or options");
   sub->allow_extras();
-  sub->add_option("WHAT", state->what, "attacks, defenses, models, data or options")->required();
+  sub->add_option("WHAT", state->what, "attacks, defenses, models, data, suites or options")
+      ->required();
   sub->add_flag("--json", state->as_json, "as JSON");
   sub->add_flag("--markdown", state->markdown, "as a Markdown table");
   sub->callback([state, sub] {
@@ -150,13 +181,15 @@ void add_list(CLI::App& app) {
     const std::map<std::string, Rows (*)()> lists = {{"attacks", list_attacks},
                                                      {"data", list_data},
                                                      {"defenses", list_defenses},
-                                                     {"models", list_models}};
+                                                     {"models", list_models},
+                                                     {"suites", list_suites}};
     const auto found = lists.find(state->what);
     if (found == lists.end()) {
-      const auto guess = nearest(state->what, {"attacks", "data", "defenses", "models", "options"});
-      throw OptionError(str("list: expected attacks, data, defenses, models or options, got '",
-                            state->what, "'",
-                            guess.empty() ? "" : "; did you mean '" + guess + "'?"));
+      const auto guess =
+          nearest(state->what, {"attacks", "data", "defenses", "models", "suites", "options"});
+      throw OptionError(
+          str("list: expected attacks, data, defenses, models, suites or options, got '",
+              state->what, "'", guess.empty() ? "" : "; did you mean '" + guess + "'?"));
     }
     const auto rows = found->second();
     if (state->as_json) {

@@ -23,6 +23,12 @@ void keep_freed_memory() {
 #endif
 }
 
+/// The words behind the command, if it is this one.
+std::vector<std::string> arguments_of(const std::string& command, int argc, char** argv) {
+  if (argc < 2 || argv[1] != command) return {};
+  return {argv + 2, argv + argc};
+}
+
 int run_program(int argc, char** argv) {
   CLI::App app{"Adversarial training, and how robust a classifier really is.", "namid"};
   app.require_subcommand(1);
@@ -35,7 +41,10 @@ int run_program(int argc, char** argv) {
   add_train(app);
   add_estimate(app);
   add_evaluate(app);
+  add_attack(app, arguments_of("attack", argc, argv));
+  add_verify(app);
   add_compare(app);
+  add_ledger(app);
   add_report(app);
   add_resume(app);
   add_list(app);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
 
+#include "apps/namid/attack_command.h"
 #include "apps/namid/command.h"
 #include "apps/namid/demo_command.h"
 #include "apps/namid/evaluate_command.h"
@@ -14,6 +15,7 @@ std::unique_ptr<RunCommand> make_command(const std::string& name) {
   if (name == "train") return std::make_unique<TrainCommand>();
   if (name == "estimate") return std::make_unique<EstimateCommand>();
   if (name == "evaluate") return std::make_unique<EvaluateCommand>();
+  if (name == "attack") return std::make_unique<AttackCommand>();
   if (name == "demo") return std::make_unique<DemoCommand>();
   throw DataError("run.json: unknown command '" + name + "'");
 }
@@ -36,7 +38,11 @@ void add_resume(CLI::App& app) {
     if (record.value("status", "") == "done")
       throw OptionError(state->run + ": this run is done; there is nothing to resume");
     const auto command = make_command(record.value("command", ""));
-    io::apply_toml(command->options(), folder.read_config(), (folder / "config.toml").string());
+    const auto config = folder.read_config(), file = (folder / "config.toml").string();
+    if (const auto selector = command->selector(); !selector.empty())
+      if (const auto value = io::find_in_toml(config, selector, file))
+        command->options().set(selector, *value);
+    io::apply_toml(command->options(), config, file);
     if (const int code = execute(*command, state->output, &folder)) throw Exit{code};
   });
 }

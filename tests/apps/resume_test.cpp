@@ -84,5 +84,16 @@ TEST(ResumeSlow, ASignalSavesAndEndsWithItsExitCode) {
   }
 }
 
+TEST(ResumeSlow, ARunKilledBeforeItsRecordWasWrittenGetsItWhenResumed) {
+  const TempFolder folder;
+  ASSERT_EQ(run_program(training(folder, "killed")).code, 0);
+  const auto run = folder / "train/killed-001";
+  const auto whole = record_of(run);
+  std::ofstream(run / "run.json") << json{{"command", "train"}, {"status", "running"}};
+  ASSERT_EQ(run_program("resume --quiet " + run.string()).code, 0);
+  for (const auto* key : {"options", "environment", "data", "model", "argv"})
+    EXPECT_EQ(record_of(run)[key], whole[key]) << key;
+}
+
 }  // namespace
 }  // namespace namid::testing

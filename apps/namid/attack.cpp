@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/namid/attack_command.h"
+#include "apps/namid/command_inl.h"
+#include "apps/namid/inputs.h"
+#include "namid/core/log.h"
+#include "namid/core/progress.h"
+#include "namid/io/sha256.h"
+#include "namid/models/weights.h"
+#include "namid/run/stop_token.h"
+
+namespace namid::app {
+namespace {
+
+constexpr const char* kSetFile = "adversarial.npz";
+
+/// One progress line per stage.
+auto progress_lines(bool show) {
+  return [mode = show ? ProgressMode::automatic : ProgressMode::none, shown = std::string(),
+          line = std::shared_ptr<Progress>()](const std::string& stage, std::int64_t done,
+                                              std::int64_t total) mutable {
+    if (stage != shown) {
+      line.reset();  // ends the line before the next begins
+      line = std::make_shared<Progress>(stage, total, mode);
+      shown = stage;
+    }
+    line->update(done);
+  };
+}
+
+std::string percent(const json& accuracy, const char* key) {
+  return fixed(100 * accuracy.value(key, 0.0), 2);
+}
+
+std::string accuracy_line(const std::string& name, const json& accuracy) {
+  return str(name, " ", percent(accuracy, "accuracy"), " % [", percent(accuracy, "lower"), ", ",
+             percent(accuracy, "upper"), "]\n");
+}
+
+std::string norms_line(const json& norms) {
+  std::string text;
+  for (const auto* norm : {"linf", "l2", "l1"})
+    if (norms[norm].is_number())
+      text += str(text.empty() ? "" : ", ", norm, " ", fixed(norms[norm].get<double>(), 4));
+  return text.empty() ? "" : str("median norms of the images that were fooled: ", text, "\n");
+}
+
+}  // namespace
+
+OptionSet AttackCommand::common_options() {
+  OptionSet set;
+  set.add("", inputs).add("", attack).add("", data).add("", runtime).add("attack", choice);
+  return set;
+}
+
+OptionSet AttackCommand::options() {
+  if (choice.name != attack_.info().name) attack_ = attacks::NamedAttack(choice.name);
+  auto set = common_options();
+  attack_.add_options(set, "attack");
+  return set;
+}
+
+void AttackCommand::prepare() {
+  if (std::exchange(prepared_, true)) return;
+  validate(attack, "attack");
+  attack_.validate();
+  if (inputs.model.empty())
+    throw OptionError("[attack] expected the model to attack: namid attack MODEL");
+  classifier_ = read_model(inputs.model);
+  place(classifier_, runtime);
+  test_ = data::load_dataset(data, data::Part::test);
+}
+
+json AttackCommand::record() const {
+  json record = {{"data", data_record(test_)},
+                 {"model", model_record(classifier_)},
+                 {"seed", attack.seed},
+                 {"target", inputs.model},
+                 {"defense", defense_of(inputs.model)}};
+  record["model"]["sha256"] = models::weights_sha256(classifier_.state_dict());
+  return record;
+}
+
+json AttackCommand::run(const run::RunFolder& folder, bool resume) {
+  if (resume) log_info("an interrupted attack keeps nothing of what it did: it starts again");
+  auto attacked = eval::attack_dataset({.model = classifier_,
+                                        .dataset = test_,
+                                        .attack = attack_,
+                                        .options = attack,
+                                        .stop = &run::process_stop_token(),
+                                        .progress = progress_lines(show_progress)});
+  eval::write_adversarial_set(folder / kSetFile, attacked.set);
+  attacked.result["set"] = kSetFile;
+  attacked.result["set_sha256"] = io::sha256_file(folder / kSetFile);
+  return attacked.result;
+}
+
+std::string AttackCommand::summary(const json& result, const run::RunFolder& folder) const {
+  const auto& budget = attacks::NamedAttack(attack_).budget();
+  const auto fooled = result.value("fooled", 0);
+  std::string text = str(choice.name, ", ", to_string(budget.norm), ", epsilon ",
+                         fixed(budget.epsilon, 6), ", n = ", result.value("n", 0), "\n",
+                         accuracy_line("natural accuracy", result["natural"]));
+  text += result.contains("robust")
+              ? accuracy_line("robust accuracy, " + choice.name, result["robust"])
+              : str("moved to their target: ", fooled, " of ", result.value("n", 0), " images\n");
+  text += norms_line(result["median_norms"]);
+  text += str("as 8-bit images: ", result.value("eight_bit", 0), " of ", fooled, " hold\n");
+  if (const auto refuted = result.value("refuted", 0))
+    text += str("successes that the verifier did not confirm: ", refuted, "\n");
+  const auto& passes = result["passes"];
+  text += str("passes: ", passes.value("forwards", std::int64_t{0}), " forwards, ",
+              passes.value("backwards", std::int64_t{0}), " backwards\n");
+  return text + str("adversarial set ", (folder / kSetFile).string(), "\nrun folder ",
+                    folder.path().string(), "\n");
+}
+
+void add_attack(CLI::App& app, std::span<const std::string> arguments) {
+  add_run_command<AttackCommand>(app, "run one attack and write its adversarial set", "model",
+                                 arguments);
+}
+
+}  // namespace namid::app

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "apps/namid/command.h"
+#include "namid/attacks/registry.h"
+#include "namid/data/dataset.h"
+#include "namid/eval/attack_set.h"
+#include "namid/models/classifier.h"
+
+namespace namid::app {
+
+/// `namid attack`: one attack on the test images; the run folder gets adversarial.npz. Which
+/// options lie in section "attack" depends on the attack's name, its selector.
+class AttackCommand : public RunCommand {
+ public:
+  std::string command() const override { return "attack"; }
+  std::string default_name() const override { return choice.name; }
+  OptionSet options() override;
+  std::string selector() const override { return "attack.name"; }
+  void prepare() override;
+  json run(const run::RunFolder& folder, bool resume) override;
+  std::string summary(const json& result, const run::RunFolder& folder) const override;
+  json record() const override;
+
+  /// The options that do not depend on the attack.
+  OptionSet common_options();
+
+  struct Inputs {
+    std::string model;
+    static constexpr auto fields() {
+      return std::tuple{field("model", &Inputs::model, "model run or file that is attacked")};
+    }
+  };
+  struct Choice {
+    std::string name = "pgd";
+    static constexpr auto fields() {
+      return std::tuple{
+          field("name", &Choice::name,
+                "the attack, also --attack NAME (namid list attacks); it decides on the "
+                "section's other options")};
+    }
+  };
+  Inputs inputs;
+  eval::AttackSetOptions attack;
+  data::DataOptions data;
+  Choice choice;
+
+ private:
+  attacks::NamedAttack attack_{Choice{}.name};
+  data::Dataset test_;
+  models::Classifier classifier_;
+};
+
+}  // namespace namid::app
