@@ -3,8 +3,8 @@
 adversarially trained LeNet, the first 100 MNIST test images): autoattack_trace.py [PROGRAM] [RUN]
 
 Needs NAMID_TEST_DATA. RUN is `autoattack` (the reference's draws, in one batch: robust samples after
-each stage within 1 of the trace), `none` (namid's own draws: at the end within 2) or `both`. About a
-quarter of an hour of one core each, most of it Square's 5000 queries on the samples that hold out.
+each stage within 1 of the trace), `none` (namid's own draws: at the end within 2) or `both`. About
+five minutes of one core each, most of it Square's 5000 queries on the samples that hold out.
 """
 
 import json
