@@ -8,19 +8,12 @@
 #include "namid/attacks/norms.h"
 #include "namid/attacks/rounds.h"
 #include "namid/attacks/square_sampler.h"
+#include "namid/core/error.h"
 
 namespace namid::attacks {
 namespace {
 
 constexpr std::string_view kWhere = "square";
-
-LossFunction climbed_loss(const SquareOptions& options) {
-  return [kind = options.loss, targeted = options.targeted](
-             const at::Tensor&, const at::Tensor& logits, const at::Tensor& y) {
-    const auto loss = attack_loss(kind, logits, y);
-    return targeted ? -loss : loss;
-  };
-}
 
 /// Queries of one restart, x and the start included.
 int queries_in_all(const SquareOptions& options) {
@@ -45,7 +38,7 @@ struct Group {
         x(round.x.index_select(0, rows).contiguous()),
         y(round.y.index_select(0, rows)),
         sampler(x, pick(round.ids, rows), round.epoch, options, context),
-        surface(kWhere, model, y, climbed_loss(options), context) {}
+        surface(kWhere, model, y, climbed_loss(options.loss, options.targeted), context) {}
 
   at::Tensor place, x, y;
   SquareSampler sampler;
@@ -152,6 +145,9 @@ AttackResult square(const Classifier& model, const at::Tensor& x, const at::Tens
   validate_budget(options.budget, kWhere);
   check_batch(model, x, y, kWhere);
   check_compat(options, x);
+  check_loss(options.loss, options.targeted, model.info().num_classes, kWhere);
+  if (options.loss == AttackLoss::kl)
+    throw OptionError(str("[", kWhere, "] loss: expected margin, cross_entropy or dlr, got kl"));
   const AttackScope scope(model);
   return run_rounds(kWhere, x, y, rounds(options), context,
                     [&](const Round& round) { return search(model, round, options, context); });

@@ -257,6 +257,14 @@ TEST(Square, RefusesUnfitArgumentsBeforeTheFirstPass) {
   EXPECT_NE(refusal({.p_init = 0}).find("[square] p_init"), std::string::npos);
   EXPECT_NE(refusal({.p_init = 1.5}).find("[square] p_init"), std::string::npos);
   EXPECT_NE(refusal({.budget = {Norm::linf, 8}}).find("8/255"), std::string::npos);
+  EXPECT_EQ(refusal({.loss = AttackLoss::kl}),
+            "[square] loss: expected margin, cross_entropy or dlr, got kl");
+  const Classifier two([](const at::Tensor&) -> at::Tensor { throw std::logic_error("a pass"); },
+                       {.name = "two", .num_classes = 2, .input_shape = {1, 4, 4}});
+  EXPECT_NE(message_of([&] {
+              square(two, x, y % 2, {.loss = AttackLoss::dlr});
+            }).find("dlr needs at least 3 classes"),
+            std::string::npos);
   EXPECT_EQ(refusal({.budget = {Norm::l2, 1}, .compat = Compat::autoattack}),
             "[square] compat: autoattack in l2 needs square images of at least 5 rows, got 4 x 4");
 }
