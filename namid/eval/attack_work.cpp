@@ -7,6 +7,7 @@
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
+#include "namid/eval/claims.h"
 #include "namid/eval/compute_batch.h"
 #include "namid/eval/eight_bit.h"
 
@@ -34,34 +35,6 @@ void for_each_batch(const Work& work, const std::string& stage,
   }
 }
 
-/// An attack's result on the CPU, whatever it left undefined.
-struct Words {
-  Words(const attacks::AttackResult& result, std::int64_t rows)
-      : rows_(rows), passes(result.passes) {
-    const auto take = [](const at::Tensor& values, at::ScalarType type) {
-      return values.defined() ? values.detach().to(at::kCPU, type).contiguous() : values;
-    };
-    success = take(result.success, at::kBool);
-    loss = take(result.loss, at::kDouble);
-    forwards = take(result.forwards, at::kLong);
-    backwards = take(result.backwards, at::kLong);
-    x_adv = take(result.x_adv, at::kFloat);
-  }
-  bool claims(std::int64_t i) const { return success.defined() && success.data_ptr<bool>()[i]; }
-  double loss_of(std::int64_t i) const { return loss.defined() ? loss.data_ptr<double>()[i] : 0; }
-  std::int64_t forwards_of(std::int64_t i) const { return share(forwards, passes.forwards, i); }
-  std::int64_t backwards_of(std::int64_t i) const { return share(backwards, passes.backwards, i); }
-
-  std::int64_t rows_;
-  attacks::Passes passes;
-  at::Tensor success, loss, forwards, backwards, x_adv;
-
- private:
-  std::int64_t share(const at::Tensor& own, std::int64_t all, std::int64_t i) const {
-    return own.defined() ? own.data_ptr<std::int64_t>()[i] : all / rows_;
-  }
-};
-
 at::Tensor labels_for(const Work& work, Rows rows, const data::Batch& batch) {
   if (!work.targeted) return batch.y.clone();
   std::vector<std::int64_t> targets(static_cast<std::size_t>(batch.size()),
@@ -72,7 +45,7 @@ at::Tensor labels_for(const Work& work, Rows rows, const data::Batch& batch) {
 }
 
 /// Enters what a round made of one row; the better point stays.
-void enter(Work& work, std::int64_t row, const Verdict& verdict, const Words& words,
+void enter(Work& work, std::int64_t row, const Verdict& verdict, const Claims& claims,
            std::int64_t i) {
   if (!verdict.finite) fail_not_finite(work, row, "its adversarial image or the logits there are");
   auto& standing = work.standing[static_cast<std::size_t>(row)];
@@ -80,18 +53,18 @@ void enter(Work& work, std::int64_t row, const Verdict& verdict, const Words& wo
     return !work.targeted || prediction == work.targets[static_cast<std::size_t>(row)];
   };
   standing.fooled = verdict.broken() && met(verdict.reading.prediction);
-  standing.refuted = standing.refuted || (words.claims(i) && !standing.fooled);
-  standing.forwards += words.forwards_of(i);
-  standing.backwards += words.backwards_of(i);
+  standing.refuted = standing.refuted || (claims.success(i) && !standing.fooled);
+  standing.forwards += claims.forwards(i);
+  standing.backwards += claims.backwards(i);
   const bool first = !std::exchange(standing.attacked, true);
-  if (!first && !standing.fooled && !(words.loss_of(i) > standing.loss)) return;
-  standing.loss = words.loss_of(i);
+  if (!first && !standing.fooled && !(claims.loss(i) > standing.loss)) return;
+  standing.loss = claims.loss(i);
   standing.eight_bit =
       standing.fooled && verdict.eight_bit->broken() && met(verdict.eight_bit->prediction);
   standing.linf = verdict.linf;
   standing.l2 = verdict.l2;
   standing.l1 = verdict.l1;
-  work.x_adv[row].copy_(words.x_adv[i]);
+  work.x_adv[row].copy_(claims.x_adv()[i]);
 }
 
 }  // namespace
@@ -157,9 +130,9 @@ void run_round(Work& work, int round, int rounds) {
         work.attack(job.model, batch.x.clone(), labels_for(work, rows, batch), context);
     const auto verdicts =
         verify_with_eight_bit(job.model, batch.x, result.x_adv, batch.y, work.budget);
-    const Words words(result, batch.size());
+    const Claims claims(result);
     for (std::size_t i = 0; i < rows.size(); ++i)
-      enter(work, rows[i], verdicts[i], words, static_cast<std::int64_t>(i));
+      enter(work, rows[i], verdicts[i], claims, static_cast<std::int64_t>(i));
   });
 }
 

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
+#include "namid/eval/claims.h"
 #include "namid/eval/eight_bit.h"
 #include "namid/eval/verifier.h"
 
@@ -16,34 +16,6 @@ namespace namid::eval {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::int64_t share(std::int64_t passes, std::int64_t rows) {
-  return (passes + rows - 1) / rows;
-}
-
-at::Tensor on_cpu(const at::Tensor& values, at::ScalarType type) {
-  return values.defined() ? values.detach().to(at::kCPU, type).contiguous() : values;
-}
-
-/// An attack's own words on each sample; an attack may keep silent on any of them.
-struct Claims {
-  explicit Claims(const attacks::AttackResult& result)
-      : success(on_cpu(result.success, at::kBool)),
-        step(on_cpu(result.step, at::kLong)),
-        round(on_cpu(result.round, at::kLong)),
-        loss(on_cpu(result.loss, at::kDouble)),
-        forwards(on_cpu(result.forwards, at::kLong)),
-        backwards(on_cpu(result.backwards, at::kLong)) {}
-  bool success_of(std::int64_t i) const { return success.defined() && success.data_ptr<bool>()[i]; }
-  double loss_of(std::int64_t i) const {
-    return loss.defined() ? loss.data_ptr<double>()[i] : std::numeric_limits<double>::quiet_NaN();
-  }
-  at::Tensor success, step, round, loss, forwards, backwards;
-};
-
-std::int64_t value_or(const at::Tensor& values, std::int64_t i, std::int64_t otherwise) {
-  return values.defined() ? values.data_ptr<std::int64_t>()[i] : otherwise;
-}
 
 [[noreturn]] void fail_not_finite(std::string_view what, std::uint64_t sample) {
   throw NumericError(str("[evaluate] sample ", sample, ": ", what, " not finite"));
@@ -53,16 +25,18 @@ AttemptRow attempt_row(std::uint64_t sample, const Verdict& verdict, const Claim
                        std::int64_t i, std::int64_t round) {
   if (!verdict.finite) fail_not_finite("its adversarial image or the logits there are", sample);
   return {.sample = sample,
-          .round = value_or(claims.round, i, round),
+          .round = claims.round(i, round),
           .success = verdict.broken(),
-          .step = value_or(claims.step, i, 0),
+          .step = claims.step(i),
           .prediction = verdict.reading.prediction,
           .linf = verdict.linf,
           .l2 = verdict.l2,
           .l1 = verdict.l1,
           .margin = verdict.reading.margin,
-          .loss = claims.loss_of(i),
-          .refuted = claims.success_of(i) && !verdict.broken(),
+          .loss = claims.loss(i),
+          .forwards = claims.forwards(i),
+          .backwards = claims.backwards(i),
+          .refuted = claims.success(i) && !verdict.broken(),
           .eight_bit = verdict.broken() && verdict.eight_bit->broken()};
 }
 
@@ -99,7 +73,7 @@ attacks::Context context_of(const Bench& bench, const AttackEntry& attack, const
 std::vector<SampleRow> predict(const Bench& bench, Rows rows) {
   const auto batch = batch_of(bench, rows);
   const auto readings = read_model(bench.model, batch.x, batch.y, bench.verdict_draws);
-  const auto labels = on_cpu(batch.y, at::kLong);
+  const auto labels = batch.y.to(at::kCPU);
   std::vector<SampleRow> out(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (!readings[i].finite) fail_not_finite("the logits of the natural image are", batch.ids[i]);
@@ -123,14 +97,12 @@ Attacked attack_rows(const Bench& bench, const AttackEntry& attack, Rows rows,
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
 
   const auto used = static_cast<std::int64_t>(rows.size());
-  Attacked out{.attempts = {}, .x_adv = on_cpu(result.x_adv.narrow(0, 0, used), at::kFloat)};
-  const auto width = static_cast<std::size_t>(out.x_adv.numel() / used);
   const Claims claims(result);
+  Attacked out{.attempts = {}, .x_adv = claims.x_adv().narrow(0, 0, used)};
+  const auto width = static_cast<std::size_t>(out.x_adv.numel() / used);
   for (std::int64_t i = 0; i < used; ++i) {
     const auto k = static_cast<std::size_t>(i);
     auto row = attempt_row(batch.ids[k], verdicts[k], claims, i, round.value_or(0));
-    row.forwards = value_or(claims.forwards, i, share(result.passes.forwards, batch.size()));
-    row.backwards = value_or(claims.backwards, i, share(result.passes.backwards, batch.size()));
     row.seconds = seconds / static_cast<double>(used);
     row.x_adv_hash = hash_hex(out.x_adv.data_ptr<float>() + k * width, width);
     out.attempts.push_back(std::move(row));
