@@ -5,7 +5,6 @@
 #include "namid/core/log.h"
 #include "namid/core/progress.h"
 #include "namid/io/sha256.h"
-#include "namid/models/weights.h"
 #include "namid/run/stop_token.h"
 
 namespace namid::app {
@@ -25,15 +24,6 @@ auto progress_lines(bool show) {
     }
     line->update(done);
   };
-}
-
-std::string percent(const json& accuracy, const char* key) {
-  return fixed(100 * accuracy.value(key, 0.0), 2);
-}
-
-std::string accuracy_line(const std::string& name, const json& accuracy) {
-  return str(name, " ", percent(accuracy, "accuracy"), " % [", percent(accuracy, "lower"), ", ",
-             percent(accuracy, "upper"), "]\n");
 }
 
 std::string norms_line(const json& norms) {
@@ -71,13 +61,7 @@ void AttackCommand::prepare() {
 }
 
 json AttackCommand::record() const {
-  json record = {{"data", data_record(test_)},
-                 {"model", model_record(classifier_)},
-                 {"seed", attack.seed},
-                 {"target", inputs.model},
-                 {"defense", defense_of(inputs.model)}};
-  record["model"]["sha256"] = models::weights_sha256(classifier_.state_dict());
-  return record;
+  return attacked_record(classifier_, test_, inputs.model, attack.seed);
 }
 
 json AttackCommand::run(const run::RunFolder& folder, bool resume) {
@@ -99,9 +83,9 @@ std::string AttackCommand::summary(const json& result, const run::RunFolder& fol
   const auto fooled = result.value("fooled", 0);
   std::string text = str(choice.name, ", ", to_string(budget.norm), ", epsilon ",
                          fixed(budget.epsilon, 6), ", n = ", result.value("n", 0), "\n",
-                         accuracy_line("natural accuracy", result["natural"]));
+                         "natural accuracy ", accuracy_text(result["natural"]), "\n");
   text += result.contains("robust")
-              ? accuracy_line("robust accuracy, " + choice.name, result["robust"])
+              ? str("robust accuracy, ", choice.name, " ", accuracy_text(result["robust"]), "\n")
               : str("moved to their target: ", fooled, " of ", result.value("n", 0), " images\n");
   text += norms_line(result["median_norms"]);
   text += str("as 8-bit images: ", result.value("eight_bit", 0), " of ", fooled, " hold\n");

@@ -5,7 +5,6 @@
 #include "apps/namid/evaluate_command.h"
 #include "apps/namid/inputs.h"
 #include "namid/eval/evaluation.h"
-#include "namid/models/weights.h"
 #include "namid/run/stop_token.h"
 
 namespace namid::app {
@@ -45,13 +44,7 @@ void EvaluateCommand::prepare() {
 }
 
 json EvaluateCommand::record() const {
-  json record = {{"data", data_record(test_)},
-                 {"model", model_record(classifier_)},
-                 {"seed", evaluate.seed},
-                 {"target", inputs.model},
-                 {"defense", defense_of(inputs.model)}};
-  record["model"]["sha256"] = models::weights_sha256(classifier_.state_dict());
-  return record;
+  return attacked_record(classifier_, test_, inputs.model, evaluate.seed);
 }
 
 json EvaluateCommand::run(const run::RunFolder& folder, bool resume) {

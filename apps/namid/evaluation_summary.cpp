@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/namid/evaluate_command.h"
+#include "apps/namid/inputs.h"
 #include "namid/core/format.h"
 
 namespace namid::app {
 namespace {
-
-std::string percent(const json& accuracy, const char* key) {
-  return fixed(100 * accuracy.value(key, 0.0), 2);
-}
-
-std::string accuracy_line(const std::string& name, const json& accuracy) {
-  return str(name, ": ", percent(accuracy, "accuracy"), " % [", percent(accuracy, "lower"), ", ",
-             percent(accuracy, "upper"), "]");
-}
 
 std::string upper_case(std::string text) {
   for (auto& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
@@ -26,7 +18,7 @@ std::string attack_line(const json& attack, bool worst_case, double seconds) {
   std::string refuted;
   if (const auto count = attack.value("refuted", 0); count > 0)
     refuted = str(", ", count, " claims refuted");
-  return str(accuracy_line("robust accuracy " + shown, attack["robust"]), "  (",
+  return str("robust accuracy ", shown, ": ", accuracy_text(attack["robust"]), "  (",
              attack.value("broken", 0), " of ", attack.value("attacked", 0), " broken", refuted,
              ", total time ", fixed(seconds, 1), " s)\n");
 }
@@ -37,9 +29,11 @@ std::string evaluation_summary(const json& result, const run::RunFolder& folder)
   const auto n = result.value("n", 0);
   const bool worst_case = result.value("combine", "") == "worst_case";
   const double confidence = result["natural"].value("confidence", 0.95);
-  std::string text = str("n = ", n, ", ", fixed(100 * confidence, 0),
-                         " % intervals: sampling error under these attacks only\n",
-                         accuracy_line("initial accuracy", result["natural"]), "\n");
+  const bool stopped = result.contains("decision");
+  std::string text = str("n = ", n, ", ", fixed(100 * confidence, 0), " % intervals: ",
+                         stopped ? "of this data set, valid whenever one stops"
+                                 : "sampling error under these attacks only",
+                         "\ninitial accuracy: ", accuracy_text(result["natural"]), "\n");
   double seconds = 0;
   for (const auto& attack : result["attacks"]) {
     seconds += attack.value("seconds", 0.0);
@@ -48,8 +42,9 @@ std::string evaluation_summary(const json& result, const run::RunFolder& folder)
   if (result.contains("robust")) {
     text +=
         str("max perturbation: ", shortest(result.value("largest_norm", 0.0)), "\n",
-            accuracy_line("robust accuracy", result["robust"]), "\n", "robust accuracy lies below ",
-            percent(result["headline"], "upper"), " %; no lower bound (no certificates)\n");
+            "robust accuracy: ", accuracy_text(result["robust"]), "\n",
+            "robust accuracy lies below ", fixed(100 * result["headline"].value("upper", 0.0), 2),
+            " %; no lower bound (no certificates)\n");
   }
   if (result.contains("decision")) text += result["decision"].value("text", "") + "\n";
   if (result["self_test"].is_object() && !result["self_test"].value("passed", true))

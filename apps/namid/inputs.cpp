@@ -60,4 +60,22 @@ nlohmann::json model_record(const models::Classifier& model) {
           {"input_shape", info.input_shape}};
 }
 
+nlohmann::json attacked_record(const models::Classifier& model, const data::Dataset& dataset,
+                               const std::string& path, std::uint64_t seed) {
+  nlohmann::json record = {{"data", data_record(dataset)},
+                           {"model", model_record(model)},
+                           {"seed", seed},
+                           {"target", path},
+                           {"defense", defense_of(path)}};
+  record["model"]["sha256"] = models::weights_sha256(model.state_dict());
+  return record;
+}
+
+std::string accuracy_text(const nlohmann::json& accuracy) {
+  const auto percent = [&](const char* key) { return fixed(100 * accuracy.value(key, 0.0), 2); };
+  const auto text = percent("accuracy") + " %";
+  if (!accuracy.contains("lower")) return text;
+  return str(text, " [", percent("lower"), ", ", percent("upper"), "]");
+}
+
 }  // namespace namid::app

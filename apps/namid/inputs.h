@@ -31,5 +31,11 @@ void refuse_targeted(const attacks::PgdOptions& attack);
 /// The record's entries for a data set and a model.
 nlohmann::json data_record(const data::Dataset& dataset);
 nlohmann::json model_record(const models::Classifier& model);
+/// The record of a command that attacks the model at `path` on a data set.
+nlohmann::json attacked_record(const models::Classifier& model, const data::Dataset& dataset,
+                               const std::string& path, std::uint64_t seed);
+
+/// "62.30 % [59.21, 65.31]", without brackets where an accuracy of a result has no interval.
+std::string accuracy_text(const nlohmann::json& accuracy);
 
 }  // namespace namid::app

@@ -75,7 +75,9 @@ NAMID_CHECK_FIELDS(EvaluateOptions);
 /// error under these attacks). "robust" of an attack: with `each` after it alone, with worst_case
 /// after it and those before it. A clean error counts as broken; "refuted" are claimed successes
 /// that the verifier did not confirm; "class" is the class's name, classes without samples are left
-/// out. "headline": robust accuracy lies between lower (null without certificates) and upper.
+/// out. "headline": robust accuracy lies between lower (null without certificates) and upper. With
+/// a stopping rule the intervals of "natural" and "robust" are those of the confidence sequence
+/// ("interval" says so), about the images of this data set, and the other A have none.
 /// An attack that ends in NumericError has the row {"name", "error"}; without any other "robust" is
 /// missing. Draws belong to (seed, "test/<attack>", sample id, round). Resuming skips what the
 /// ledger holds and gives the ledger of a run never interrupted. OptionError for data that do not

@@ -210,6 +210,36 @@ void check_options(const EvaluateOptions& options, const StoppingRule& rule) {
     throw OptionError("[evaluate] shard: a stopping rule needs the whole data set");
 }
 
+/// What --max-memory allows was measured once: a resumed run has the batch of its ledger.
+int compute_batch_of(const Evaluation& job, const std::filesystem::path& ledger) {
+  const auto& options = job.options;
+  if (job.resume && !options.max_memory.empty() && std::filesystem::exists(ledger))
+    if (const auto held = padded_size(Ledger::open(ledger).identity())) return *held;
+  return fitting_compute_batch(job.model, job.dataset, options.compute_batch, options.max_memory);
+}
+
+/// Intervals that hold although the run stopped by what it saw: those of the confidence sequence in
+/// place of Clopper-Pearson's, and none where there is no sequence.
+void keep_valid_intervals(nlohmann::json& result, const nlohmann::json& decision) {
+  const auto strip = [](nlohmann::json& accuracy) {
+    accuracy.erase("lower");
+    accuracy.erase("upper");
+    accuracy.erase("confidence");
+  };
+  for (const auto* list : {"attacks", "per_class"})
+    for (auto& row : result[list])
+      for (const auto* name : {"natural", "robust"})
+        if (row.contains(name)) strip(row[name]);
+  for (const auto* name : {"natural", "robust"}) {
+    if (!result.contains(name)) continue;
+    result[name]["lower"] = decision[name][0];
+    result[name]["upper"] = decision[name][1];
+    result[name]["confidence"] = 1 - decision["alpha"].get<double>();
+    result[name]["interval"] = "confidence sequence";
+  }
+  if (result.contains("headline")) result["headline"]["upper"] = decision["robust"][1];
+}
+
 nlohmann::json tested(const Evaluation& job) {
   if (job.options.verdict_draws > 1) return nullptr;  // a model that draws repeats nothing
   const auto test = self_test(job.model, job.dataset, job.options.compute_batch);
@@ -240,8 +270,7 @@ nlohmann::json evaluate_with(const Evaluation& asked, const Suite& suite) {
   if (!job.resume && std::filesystem::exists(path))
     throw OptionError(str("[evaluate] ", path.string(),
                           " is there already; resume that run or choose another folder"));
-  job.options.compute_batch = fitting_compute_batch(
-      job.model, job.dataset, job.options.compute_batch, job.options.max_memory);
+  job.options.compute_batch = compute_batch_of(job, path);
   check_outputs(job.model, job.dataset, job.options.compute_batch, job.options.verdict_draws);
   const auto test = tested(job);
 
@@ -266,7 +295,10 @@ nlohmann::json evaluate_with(const Evaluation& asked, const Suite& suite) {
   write_gallery(job, suite, ledger);
   auto result = summarise(ledger, job, suite, evaluator.errors());
   result["self_test"] = test;
-  if (rule.active()) result["decision"] = rule.to_json();
+  if (rule.active()) {
+    result["decision"] = rule.to_json();
+    keep_valid_intervals(result, result["decision"]);
+  }
   return result;
 }
 

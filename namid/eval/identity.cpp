@@ -12,6 +12,8 @@
 namespace namid::eval {
 namespace {
 
+constexpr std::string_view kPadded = "padded ";
+
 void add_text(io::Sha256& hash, const std::string& text) {
   hash.update(text.c_str(), text.size() + 1);  // with its end, so that no two lists run together
 }
@@ -77,7 +79,7 @@ Ledger::Identity identity_of(const Bench& bench, const Suite& suite,
       {"data", sorted.sha256()},
       {"ids", hex16(hash64(sorted.ids.data(), sorted.ids.size() * sizeof(sorted.ids[0])))},
       {"seed", str(bench.seed)},
-      {"batch", bench.padded ? str("padded ", bench.compute_batch) : "fast"},
+      {"batch", bench.padded ? str(kPadded, bench.compute_batch) : "fast"},
       {"suite", suite.name},
       {"combine", std::string(to_string(suite.combine))},
       {"attacks", names},
@@ -93,6 +95,12 @@ Ledger::Identity identity_of(const Bench& bench, const Suite& suite,
   for (const auto& [key, value] : environment.items())
     identity["environment " + key] = value.is_string() ? value.get<std::string>() : value.dump();
   return identity;
+}
+
+std::optional<int> padded_size(const Ledger::Identity& identity) {
+  const auto found = identity.find("batch");
+  if (found == identity.end() || !found->second.starts_with(kPadded)) return {};
+  return std::stoi(found->second.substr(kPadded.size()));
 }
 
 }  // namespace namid::eval

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "namid/eval/evaluate.h"
@@ -20,5 +21,8 @@ std::string model_sha256(const Bench& bench);
 /// version", "environment torch", ...
 Ledger::Identity identity_of(const Bench& bench, const Suite& suite,
                              const EvaluateOptions& options);
+
+/// The compute batch of a ledger's "batch" entry; none where its batches were not padded.
+std::optional<int> padded_size(const Ledger::Identity& identity);
 
 }  // namespace namid::eval

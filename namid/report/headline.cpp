@@ -111,10 +111,13 @@ IntervalGroup group_of(const ResultRow& row, bool is_named) {
   return group;
 }
 
-void add_meaning(Html& page, const std::vector<ResultRow>& rows) {
+/// `decision`: what a run with a stopping rule says of its intervals.
+void add_meaning(Html& page, const std::vector<ResultRow>& rows, const std::string& decision) {
   const bool validation = rows.front().source == Source::validation;
   const bool bounded = rows.front().robust && rows.front().robust->bounds;
-  if (bounded) {
+  if (!decision.empty()) {
+    add_paragraph(page, decision + ".");
+  } else if (bounded) {
     add_paragraph(
         page,
         "Each interval (Clopper-Pearson) is the sampling error of these images under this "
@@ -132,7 +135,7 @@ void add_meaning(Html& page, const std::vector<ResultRow>& rows) {
       "lower it. Without certificates there is no lower bound, and none is claimed here.");
 }
 
-void add_overview(Html& page, const std::vector<ResultRow>& rows) {
+void add_overview(Html& page, const std::vector<ResultRow>& rows, const std::string& decision) {
   std::vector<IntervalGroup> groups;
   for (const ResultRow& row : rows) {
     IntervalGroup group = group_of(row, rows.size() > 1);
@@ -141,7 +144,7 @@ void add_overview(Html& page, const std::vector<ResultRow>& rows) {
   page.open("div", {{"class", "grid"}});
   add_figure(page, "Accuracy with its interval", "", interval_chart("Accuracy", groups), "wide");
   page.open("div");
-  add_meaning(page, rows);
+  add_meaning(page, rows, decision);
 }
 
 }  // namespace
@@ -178,7 +181,7 @@ void add_headline(Html& page, const RunData& run) {
     if (rows[0].robust) add_card(page, "Robust accuracy", *rows[0].robust, rows[0], 1);
     page.close();
   }
-  add_overview(page, rows);
+  add_overview(page, rows, text_at(run.record, "result/decision/text"));
   const std::string note = text_at(run.record, "result/note");
   if (!note.empty()) {
     add_paragraph(page, str("Note of this run: ", note,

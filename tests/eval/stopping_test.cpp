@@ -90,6 +90,12 @@ TEST_F(StoppedEvaluation, ADecisionAgreesWithTheCompleteEvaluation) {
   EXPECT_EQ(decided["n"], decided["decision"]["drawn"]);
   EXPECT_LE(decided["decision"]["robust"][0].get<double>(), truth);
   EXPECT_GE(decided["decision"]["robust"][1].get<double>(), truth);
+  EXPECT_EQ(decided["robust"]["lower"], decided["decision"]["robust"][0]);
+  EXPECT_EQ(decided["robust"]["upper"], decided["headline"]["upper"]);
+  EXPECT_EQ(decided["robust"]["interval"], "confidence sequence");
+  EXPECT_FALSE(decided["attacks"][0]["robust"].contains("lower")) << "Clopper-Pearson is not valid";
+  EXPECT_FALSE(decided["per_class"][0]["robust"].contains("lower"));
+  EXPECT_FALSE(whole["robust"].contains("interval"));
   options.stopping.decide = str("robust>=", truth + 0.15);
   EXPECT_EQ(run("no", options)["decision"]["answer"], "no");
 }
@@ -111,6 +117,18 @@ TEST_F(StoppedEvaluation, RefusesAnOrderThatIsNotRandom) {
   EXPECT_HAS(message_of<OptionError>([&] { run("shard", options); }), "whole data set");
   for (const auto* shard : {"0/2", "3/2", "1", "1/", "/2", "a/b", "1/2/3"})
     EXPECT_HAS(message_of<OptionError>([&] { run("bad", {.shard = shard}); }), "expected i/n");
+}
+
+TEST_F(StoppedEvaluation, AResumedRunKeepsTheComputeBatchThatMemoryAllowedAtFirst) {
+  EvaluateOptions options{.compute_batch = 5};
+  run("small", options);
+  options.compute_batch = 64;
+  options.max_memory = "20G";  // now there would be room for more
+  const auto folder = temp_ / "small";
+  const auto result = evaluate_with(
+      {.model = model_, .dataset = dataset_, .options = options, .folder = folder, .resume = true},
+      {.name = "toy", .attacks = {noise_attack(0.05)}});
+  EXPECT_EQ(result["compute_batch"], 5);
 }
 
 TEST_F(StoppedEvaluation, ComputeBatchKeepsWithinTheMemoryAsked) {
