@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
+
 #include "namid/attacks/attack.h"
 #include "namid/attacks/best.h"
 #include "namid/attacks/losses.h"
 #include "namid/attacks/start.h"
 
 namespace namid::attacks {
+
+/// Which of ball and box an L2 step meets first; the point ends in both. A ball that is met last
+/// leaves the full radius to a point that the box moved.
+enum class L2Order { ball_first, box_first };
 
 /// Projected gradient descent, Madry et al. 2018 (arXiv:1706.06083), Sec. 2.1:
 /// x ← Π(x + α · dir(∇ₓ L)), dir as in steps.h; in L1 among the entries that the box lets move.
@@ -20,6 +26,7 @@ struct PgdOptions {
   int restarts = 1;
   int eot = 1;
   bool targeted = false;
+  L2Order l2_order = L2Order::ball_first;
   static constexpr auto fields() {
     return std::tuple{
         field("budget", &PgdOptions::budget, ""),
@@ -35,7 +42,9 @@ struct PgdOptions {
         field("eot", &PgdOptions::eot,
               "evaluations averaged at each point, for models that draw random numbers",
               at_least(1)),
-        field("targeted", &PgdOptions::targeted, "y holds target classes, towards which x moves")};
+        field("targeted", &PgdOptions::targeted, "y holds target classes, towards which x moves"),
+        field("l2_order", &PgdOptions::l2_order,
+              "L2: meet ball or box first (box-first: released code of NAMID)")};
   }
 };
 NAMID_CHECK_FIELDS(PgdOptions);
@@ -46,8 +55,8 @@ constexpr int rounds(const PgdOptions& options, std::int64_t /*classes*/ = 0) {
 }
 
 /// x: float32 (N, *input_shape) in [0,1]; y: int64 (N). Returns points inside ball and box; an
-/// epsilon of 0 gives x bit for bit. Deviations from the paper: the ball is met before the box, and
-/// a zero gradient moves nothing.
+/// epsilon of 0 gives x bit for bit. Deviations from the paper: the ball is met before the box (L2:
+/// l2_order), and a zero gradient moves nothing.
 /// Judged (Judge::best): the start point, unless it is `gauss`, which may lie outside the box; the
 /// points after each step; the final point. Judge::last: the final point of each restart. A restart
 /// attacks the samples that are not fooled yet; among restarts the best point counts. Targeted: the
@@ -63,3 +72,10 @@ AttackResult pgd(const Classifier& model, const at::Tensor& x, const at::Tensor&
                  const PgdOptions& options = {}, const Context& context = {});
 
 }  // namespace namid::attacks
+
+namespace namid {
+template <>
+struct EnumNames<attacks::L2Order> {
+  static constexpr std::array kNames{"ball-first", "box-first"};
+};
+}  // namespace namid

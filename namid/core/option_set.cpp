@@ -27,14 +27,14 @@ const OptionEntry& OptionSet::find(std::string_view path) const {
   std::vector<std::string> names;
   for (const auto& entry : entries_) {
     if (entry.path() == path) return entry;
-    if (entry.key == path) by_key = &entry, ++matches;
+    if (entry.alone && entry.key == path) by_key = &entry, ++matches;
     names.push_back(entry.path());
   }
   if (matches == 1) return *by_key;
   if (matches > 1) {
     std::string where;
     for (const auto& entry : entries_)
-      if (entry.key == path) where += (where.empty() ? "" : ", ") + entry.path();
+      if (entry.alone && entry.key == path) where += (where.empty() ? "" : ", ") + entry.path();
     throw OptionError(str("option '", path, "' is ambiguous: use one of ", where));
   }
   const auto guess = nearest(path, names);

@@ -25,6 +25,7 @@ struct OptionEntry {
   std::string range;                 ///< as Range::text, empty if none
   std::vector<std::string> choices;  ///< enumerators
   std::string default_text;          ///< value when the entry was added
+  bool alone = true;                 ///< its key alone names it, unless another such entry has it
   std::function<OptionValue()> get;
   std::function<std::string()> text;               ///< present value, reads back exactly
   std::function<void(std::string_view)> set_text;  ///< throws OptionError
@@ -35,9 +36,10 @@ struct OptionEntry {
 /// The options of a command: references into option structs, which must outlive the set.
 class OptionSet {
  public:
-  /// Adds every field of `options` (nested structs flattened) under `section`.
+  /// Adds every field of `options` (nested structs flattened) under `section`. alone = false: the
+  /// keys are named with their section only, so that they take no short name from another section.
   template <OptionStruct Options>
-  OptionSet& add(std::string section, Options& options);
+  OptionSet& add(std::string section, Options& options, bool alone = true);
 
   const std::deque<OptionEntry>& entries() const { return entries_; }
 

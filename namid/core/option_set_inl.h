@@ -134,13 +134,15 @@ OptionEntry make_entry(const std::string& section, const Field<Owner, T>& f, Own
 namespace namid {
 
 template <OptionStruct Options>
-OptionSet& OptionSet::add(std::string section, Options& options) {
+OptionSet& OptionSet::add(std::string section, Options& options, bool alone) {
   const auto add_field = [&](const auto& f) {
     auto& value = options.*f.member;
     if constexpr (OptionStruct<std::remove_reference_t<decltype(value)>>) {
-      add(section, value);
+      add(section, value, alone);
     } else {
-      add_entry(detail::make_entry(section, f, options));
+      auto entry = detail::make_entry(section, f, options);
+      entry.alone = alone;
+      add_entry(std::move(entry));
     }
   };
   std::apply([&](const auto&... f) { (add_field(f), ...); }, Options::fields());

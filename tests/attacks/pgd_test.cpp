@@ -2,10 +2,7 @@
 #include "namid/attacks/pgd.h"
 
 #include "attacks/toy.h"
-#include "namid/attacks/gradient.h"
 #include "namid/attacks/norms.h"
-#include "namid/attacks/projection.h"
-#include "namid/attacks/steps.h"
 
 namespace namid::attacks {
 namespace {
@@ -28,24 +25,13 @@ TEST(Pgd, ReachesTheGoldenValuesOfTheLinearModelInLinf) {
   expect_values((result.x_adv - x).abs().mean({1, 2, 3}), {0.02934, 0.02859}, 4e-4);
 }
 
-// The golden run meets the box before the ball; here that order is made of the shared parts.
-TEST(Pgd, PartsReachTheGoldenValuesOfTheLinearModelInL2) {
+TEST(Pgd, ReachesTheGoldenValuesOfTheLinearModelInL2ByMeetingTheBoxFirst) {
   const auto x = images(2, {3, 8, 8});
-  const auto y = at::zeros({2}, at::kLong);
-  const Context context;
-  LossSurface surface(
-      "test", golden_linear(), y,
-      [](const at::Tensor&, const at::Tensor& logits, const at::Tensor& labels) {
-        return attack_loss(AttackLoss::cross_entropy, logits, labels);
-      },
-      context);
-  auto x_adv = x.clone();
-  for (int step = 0; step < 10; ++step) {
-    x_adv.add_(ascent(surface.gradient(x_adv, step).gradient, Norm::l2), 0.1).clamp_(0, 1);
-    Projection(x, {Norm::l2, 0.5})(x_adv);
-  }
-  expect_values(surface.value(x_adv, 10).loss, {2.9154, 2.97619}, 2e-4);
-  expect_values(perturbation_norms(x_adv, x, Norm::l2), {0.5, 0.5}, 1e-5);
+  auto options = golden_options(Norm::l2, 0.5, 0.1);
+  options.l2_order = L2Order::box_first;
+  const auto result = pgd(golden_linear(), x, at::zeros({2}, at::kLong), options);
+  expect_values(result.loss, {2.9154, 2.97619}, 2e-4);
+  expect_values(perturbation_norms(result.x_adv, x, Norm::l2), {0.5, 0.5}, 1e-5);
 }
 
 TEST(Pgd, LosesLessThanAThousandthToTheGoldenL2RunByMeetingTheBoxLast) {

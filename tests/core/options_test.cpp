@@ -147,6 +147,20 @@ TEST(OptionSet, AChoiceMayBeLeftToNamid) {
             "[options] colour: expected one of red, dark-blue; got 'rad' (did you mean 'red'?)");
 }
 
+TEST(OptionSet, ASectionMayLeaveShortNamesToOthers) {
+  Perhaps first, second;
+  OptionSet set;
+  set.add("wall", first).add("door", second, false);
+  set.set("colour", "red");
+  EXPECT_EQ(first.colour, Automatic<Colour>(Colour::red));
+  EXPECT_TRUE(second.colour.is_auto());
+  set.set("door.colour", "dark-blue");
+  EXPECT_EQ(second.colour, Automatic<Colour>(Colour::dark_blue));
+  OptionSet alone;
+  alone.add("door", second, false);
+  EXPECT_THROW(alone.find("colour"), OptionError);
+}
+
 TEST(OptionSet, FlagsUseDashes) {
   Outer options;
   OptionSet set;

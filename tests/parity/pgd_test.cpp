@@ -5,11 +5,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include "attacks/toy.h"
-#include "namid/attacks/attack_scope.h"
-#include "namid/attacks/gradient.h"
 #include "namid/attacks/norms.h"
-#include "namid/attacks/projection.h"
-#include "namid/attacks/steps.h"
 #include "support/known_models.h"
 
 namespace namid::attacks {
@@ -66,21 +62,6 @@ TEST(PgdTraceData, DrawsTheStartsOfTheReference) {
   }
 }
 
-/// The reference meets the box before the ball; here that order is made of the shared parts.
-at::Tensor box_then_ball(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
-                         const at::Tensor& start) {
-  const AttackScope scope(model);
-  const Context context;
-  LossSurface surface("test", model, y, climbed_loss(AttackLoss::cross_entropy, false), context);
-  auto x_adv = start.clone();
-  for (int step = 0; step < 40; ++step) {
-    x_adv.add_(ascent(surface.gradient(x_adv, step).gradient, Norm::l2), 2 * 2.0 / 40);
-    x_adv.clamp_(0, 1);
-    Projection(x, {Norm::l2, 2})(x_adv);
-  }
-  return x_adv;
-}
-
 TEST(PgdTraceData, FoolsWhatTheReferenceFoolsInL2) {
   NAMID_NEEDS_DATA();
   const auto model = testing::known_model("lenet5_advtrained");
@@ -89,8 +70,13 @@ TEST(PgdTraceData, FoolsWhatTheReferenceFoolsInL2) {
   for (const std::string name : {"l2_pgd_zero_start", "l2_pgd_noise_start"}) {
     const Trace trace(name);
     const bool noise = name == "l2_pgd_noise_start";
-    const auto start = noise ? x + 0.001 * trace["start_normal_draw"] : x;
-    const auto x_adv = box_then_ball(model, x, y, start);
+    PgdOptions options{.budget = {Norm::l2, 2},
+                       .steps = 40,
+                       .step_size = 2 * 2.0 / 40,
+                       .start = noise ? Start::gauss : Start::none,
+                       .judge = Judge::last,
+                       .l2_order = L2Order::box_first};
+    const auto x_adv = pgd(model, x, y, options, seeded(1)).x_adv;
     const auto logits = model(x_adv);
     expect_verdicts(name + ", box then ball", logits.argmax(1) != y, trace["success"], 1);
     const auto norms = perturbation_norms(x_adv, x, Norm::l2);
@@ -98,13 +84,8 @@ TEST(PgdTraceData, FoolsWhatTheReferenceFoolsInL2) {
     EXPECT_NEAR(
         at::cross_entropy_loss(logits, y).item<double>() / trace["loss_ce"].mean().item<double>(),
         1, 0.02);
-    const auto result = pgd(model, x, y,
-                            {.budget = {Norm::l2, 2},
-                             .steps = 40,
-                             .step_size = 0.1,
-                             .start = noise ? Start::gauss : Start::none,
-                             .judge = Judge::last},
-                            seeded(1));
+    options.l2_order = L2Order::ball_first;
+    const auto result = pgd(model, x, y, options, seeded(1));
     const int fooled = result.success.sum().item<int>(),
               golden = trace["success"].sum().item<int>();
     std::printf("%s, ball then box: fooled %d, trace %d\n", name.c_str(), fooled, golden);
