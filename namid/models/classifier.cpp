@@ -105,6 +105,9 @@ Classifier Classifier::clone() const {
 bool Classifier::has_layer(Layer layer) const {
   return impl_->has_layer(layer);
 }
+std::shared_ptr<Network> Classifier::network() const {
+  return impl_->network();
+}
 std::shared_ptr<void> Classifier::frozen_eval() const {
   return impl_->frozen_eval();
 }

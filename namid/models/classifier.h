@@ -69,6 +69,8 @@ class Classifier {
   void use_channels_last(bool on) const;
   /// True where operator() with `layer` can answer.
   bool has_layer(Layer layer) const;
+  /// The built-in network behind it, for what works module by module; null for a callable.
+  std::shared_ptr<Network> network() const;
 
   /// Puts every module in eval mode and every parameter to requires_grad = false, and restores
   /// exactly what was there, module by module, when the last copy of the returned token goes.

@@ -22,6 +22,7 @@ class ClassifierImpl {
 
   virtual at::Tensor forward(const at::Tensor& x, Layer layer) = 0;
   virtual bool has_layer(Layer layer) const = 0;
+  virtual std::shared_ptr<Network> network() const { return nullptr; }
   virtual std::vector<at::Tensor> parameters() const = 0;
   virtual TensorMap state_dict() const = 0;
   virtual void load_state_dict(const TensorMap& state) = 0;

@@ -20,6 +20,7 @@ class NetworkClassifier final : public ClassifierImpl {
     return network_->forward(x, layer);
   }
   bool has_layer(Layer layer) const override { return network_->has_layer(layer); }
+  std::shared_ptr<Network> network() const override { return network_; }
   std::vector<at::Tensor> parameters() const override { return network_->parameters(); }
   TensorMap state_dict() const override { return models::state_dict(*network_); }
   void load_state_dict(const TensorMap& state) override {
