@@ -5,32 +5,20 @@
 
 #include "namid/core/error.h"
 #include "namid/mi/scores.h"
-#include "support/waves.h"
+#include "support/mi_golden.h"
 
 namespace namid::mi {
 namespace {
 
 using testing::deviation;
-using testing::from_index;
 using testing::gradient_error;
+using testing::MiGolden;
+using testing::report_deviation;
 using testing::wave;
 
-struct Golden {  // N = 4, U = 3, K = 5 with indices from 1
-  at::Tensor local = at::empty({4, 3, 5}, at::kDouble);
-  at::Tensor global = at::empty({4, 3}, at::kDouble);
-  Golden() {
-    for (int i = 0; i < 4; ++i)
-      for (int u = 0; u < 3; ++u) {
-        global[i][u] = std::cos(0.5 * (i + 1) - 0.2 * (u + 1));
-        for (int k = 0; k < 5; ++k)
-          local[i][u][k] = std::sin(0.7 * (i + 1) + 0.3 * (u + 1) + 0.11 * (k + 1));
-      }
-  }
-};
-
 TEST(DonskerVaradhan, GivesTheReferenceValuesWhenTheDiagonalIsMultiplied) {
-  const Golden golden;
-  const auto scores = score_tensor(golden.global, golden.local);
+  const MiGolden golden;
+  const auto scores = golden.scores();
   const auto loss = donsker_varadhan(scores, DvMask::multiply);
   const auto positive =
       torch::tensor({2.82324164, 2.85514426, 2.85253444, 2.81544375, 2.74432052}, at::kDouble);
@@ -41,7 +29,7 @@ TEST(DonskerVaradhan, GivesTheReferenceValuesWhenTheDiagonalIsMultiplied) {
   const double off_positive = deviation(scores[0][0], positive);
   const double off_rows = deviation(loss[0], negative - positive);
   const double off_samples = deviation(loss.mean(1), expected);
-  RecordProperty("deviation", str(std::max({off_positive, off_rows, off_samples})));
+  report_deviation(std::max({off_positive, off_rows, off_samples}));
   EXPECT_LT(off_positive, 1e-8);
   EXPECT_LT(off_rows, 2e-8);
   EXPECT_LT(off_samples, 1e-8);
@@ -49,11 +37,11 @@ TEST(DonskerVaradhan, GivesTheReferenceValuesWhenTheDiagonalIsMultiplied) {
 }
 
 TEST(DonskerVaradhan, GivesTheReferenceValuesWhenTheDiagonalIsExcluded) {
-  const Golden golden;
-  const auto loss = donsker_varadhan(score_tensor(golden.global, golden.local));
+  const MiGolden golden;
+  const auto loss = donsker_varadhan(golden.scores());
   const auto expected =
       torch::tensor({-1.69054720, -0.27892978, 0.72071415, -0.06724056}, at::kDouble);
-  RecordProperty("deviation", str(deviation(loss.mean(1), expected)));
+  report_deviation(deviation(loss.mean(1), expected));
   EXPECT_LT(deviation(loss.mean(1), expected), 1e-8);
   EXPECT_NEAR(loss.mean().item<double>(), -0.32900085, 1e-8);
 }

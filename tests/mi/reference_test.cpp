@@ -2,7 +2,9 @@
 // Values of the released code on its toy problem.
 #include <gtest/gtest.h>
 
+#include "models/formula.h"
 #include "namid/mi/objectives.h"
+#include "namid/models/resnet.h"
 #include "support/mi_toy.h"
 
 namespace namid::mi {
@@ -54,23 +56,54 @@ TEST(MiReference, LossVectorsInEvalMode) {
   RecordProperty("deviation", str(largest));
 }
 
-TEST(MiReference, LossesOfEquationFourInTrainMode) {  // filtered as the released code does
+/// Natural and adversarial loss of a step in train mode.
+void expect_losses(const EstimationRules& rules, double natural, double adversarial) {
   const MiToy toy;
-  const auto& [natural, adversarial, info] = toy.estimators;
-  natural.train();
-  adversarial.train();
-  const auto rule = SelectionRule::batch_softmax;
-  const auto output = toy.model(toy.x).detach(), output_adv = toy.model(toy.x_adv).detach();
-  const auto loss_n = natural.loss(natural.local_features(toy.x), output, DvMask::multiply);
-  const auto loss_a =
-      adversarial.loss(adversarial.local_features(toy.x_adv - toy.x), output_adv, DvMask::multiply);
-  const auto right = rows_of(predicted_labels(output, rule).eq(toy.y));
-  const auto wrong = rows_of(predicted_labels(output_adv, rule).ne(toy.y));
-  const double got_n = loss_n.index_select(0, right).mean().item<double>();
-  const double got_a = loss_a.index_select(0, wrong).mean().item<double>();
-  RecordProperty("deviation", str(std::max(std::abs(got_n - 2.323931), std::abs(got_a - 5.59631))));
-  EXPECT_NEAR(got_n, 2.323931, kFloat32Train);
-  EXPECT_NEAR(got_a, 5.59631, kFloat32Train);
+  toy.estimators.natural.train();
+  toy.estimators.adversarial.train();
+  EstimationBatch batch{.x = toy.x, .x_adv = toy.x_adv, .y = toy.y};
+  batch.output_natural = batch.logits_natural = toy.model(toy.x).detach();
+  batch.output_adversarial = batch.logits_adversarial = toy.model(toy.x_adv).detach();
+  const auto result = estimation_loss(toy.estimators, batch, rules);
+  const double off_n = std::abs(result.natural.item<double>() - natural);
+  const double off_a = std::abs(result.adversarial.item<double>() - adversarial);
+  std::printf("%s: largest deviation %.1e\n", std::string(to_string(rules.objective)).c_str(),
+              std::max(off_n, off_a));
+  EXPECT_LT(off_n, kFloat32Train);
+  EXPECT_LT(off_a, kFloat32Train);
+}
+
+TEST(MiReference, LossesOfEquationFourInTrainMode) {
+  expect_losses({.objective = EstimationObjective::separate,
+                 .selection = SelectionRule::batch_softmax,
+                 .dv_mask = DvMask::multiply,
+                 .select_eq4 = SelectEq4::reference},
+                2.323931, 5.59631);
+}
+
+TEST(MiReference, LossesInPlaceOfEquationFiveInTrainMode) {
+  expect_losses({.selection = SelectionRule::batch_softmax,
+                 .dv_mask = DvMask::multiply,
+                 .contrast = Contrast::cosine,
+                 .bn_updates = BnUpdates::reference},
+                4.903564, 8.277978);
+}
+
+TEST(MiReference, LossesOfFormulaFilledNetsOf2048UnitsOnResNet18) {
+  const at::NoGradGuard no_grad;
+  const auto target = models::make_resnet(18, 0, {{3, 32, 32}, 10});
+  models::fill_by_formula(*target);
+  target->eval();
+  auto estimator = Estimator({.num_classes = 10, .input_shape = {3, 32, 32}}, 0);
+  estimator.to(at::kDouble);
+  estimator.freeze();
+  testing::fill_by_formula(estimator);
+  const auto x = 0.5 + 0.5 * testing::wave({2, 3, 32, 32}, 0.013);
+  const auto loss = estimator.loss(estimator.local_features(x),
+                                   target->forward(x, models::Layer::logits), DvMask::multiply);
+  const auto off = deviation(loss.mean(1), torch::tensor({0.99334701, -0.99330081}, at::kDouble));
+  std::printf("ResNet-18: largest deviation %.1e\n", off);
+  EXPECT_LT(off, 1e-8) << "one unit of the last printed digit";
 }
 
 }  // namespace
