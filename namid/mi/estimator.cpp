@@ -4,7 +4,7 @@
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/core/random.h"
-#include "namid/mi/scores.h"
+#include "namid/mi/blocked_dv.h"
 #include "namid/models/mi_networks.h"
 #include "namid/models/network.h"
 
@@ -58,8 +58,8 @@ Estimator::Estimator(const EstimatorInfo& info, std::uint64_t seed) {
                                     derived_seed(seed, "mi/global"));
 }
 
-at::Tensor Estimator::local_features(const at::Tensor& x) const {
-  return local_->forward(x.detach(), Layer::logits).flatten(2);
+at::Tensor Estimator::local_features(const at::Tensor& x, bool differentiable) const {
+  return local_->forward(differentiable ? x : x.detach(), Layer::logits).flatten(2);
 }
 
 at::Tensor Estimator::global_vectors(const at::Tensor& output) const {
@@ -68,7 +68,7 @@ at::Tensor Estimator::global_vectors(const at::Tensor& output) const {
 
 at::Tensor Estimator::loss(const at::Tensor& local_features, const at::Tensor& output,
                            DvMask mask) const {
-  return donsker_varadhan(score_tensor(global_vectors(output), local_features), mask);
+  return donsker_varadhan_of_features(global_vectors(output), local_features, mask);
 }
 
 std::vector<at::Tensor> Estimator::parameters() const {
@@ -132,9 +132,24 @@ Estimator Estimator::clone() const {
   return copy;
 }
 
+std::int64_t layer_channels(const models::Classifier& target, Layer layer) {
+  const auto& info = target.info();
+  if (layer == Layer::logits) return info.num_classes;
+  if (!target.has_layer(layer))
+    throw OptionError(str("[estimator] layer: ", info.name, " has no layer '", to_string(layer),
+                          "'; use logits, or a ResNet or WideResNet"));
+  const at::NoGradGuard no_grad;
+  const auto frozen = target.frozen_eval();
+  auto shape = info.input_shape;
+  shape.insert(shape.begin(), 1);
+  return target(at::zeros(shape, at::TensorOptions(target.device())), layer).size(1);
+}
+
 EstimatorPair make_estimators(const EstimatorInfo& info, std::uint64_t seed) {
-  return {Estimator(info, derived_seed(seed, "mi/natural")),
-          Estimator(info, derived_seed(seed, "mi/adversarial")), info};
+  EstimatorPair pair{Estimator(info, derived_seed(seed, "mi/natural")), {}, info};
+  if (!info.has_one_pair())
+    pair.adversarial = Estimator(info, derived_seed(seed, "mi/adversarial"));
+  return pair;
 }
 
 }  // namespace namid::mi

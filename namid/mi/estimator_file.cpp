@@ -12,7 +12,6 @@ using models::Layer;
 using nlohmann::json;
 
 constexpr const char* kMetadataKey = "namid.estimators";
-constexpr std::array kLayerNames{"logits", "internal", "internal_last"};
 constexpr std::array<std::pair<const char*, const char*>, 2> kNetNames{
     {{"local.", "local_"}, {"global.", "global_"}}};
 
@@ -24,7 +23,7 @@ Enum enum_of(const std::string& text, const Names& names) {
 }
 
 std::string to_json(const EstimatorInfo& info) {
-  return json{{"layer", kLayerNames[static_cast<std::size_t>(info.layer)]},
+  return json{{"layer", std::string(to_string(info.layer))},
               {"units", info.units},
               {"num_classes", info.num_classes},
               {"input_shape", info.input_shape},
@@ -33,14 +32,15 @@ std::string to_json(const EstimatorInfo& info) {
               {"objective", info.objective},
               {"data", info.data},
               {"target_sha256", info.target_sha256},
-              {"layer_channels", info.layer_channels}}
+              {"layer_channels", info.layer_channels},
+              {"weak", info.weak}}
       .dump();
 }
 
 EstimatorInfo from_json(const std::string& text) {
   const json j = json::parse(text);
   EstimatorInfo info;
-  info.layer = enum_of<Layer>(j.at("layer"), kLayerNames);
+  info.layer = enum_of<Layer>(j.at("layer"), EnumNames<Layer>::kNames);
   info.units = j.at("units");
   info.num_classes = j.at("num_classes");
   info.input_shape = j.at("input_shape").get<std::vector<std::int64_t>>();
@@ -50,6 +50,7 @@ EstimatorInfo from_json(const std::string& text) {
   info.data = j.at("data");
   info.target_sha256 = j.at("target_sha256");
   info.layer_channels = j.at("layer_channels");
+  info.weak = j.value("weak", false);
   return info;
 }
 
@@ -96,7 +97,7 @@ void check_sizes(const EstimatorInfo& info, const TensorMap& tensors) {
 void save_estimators(const std::filesystem::path& path, const EstimatorPair& pair) {
   TensorMap tensors;
   append_as(tensors, pair.natural, 'n');
-  append_as(tensors, pair.adversarial, 'a');
+  if (pair.adversarial.defined()) append_as(tensors, pair.adversarial, 'a');
   for (auto& [name, tensor] : tensors) tensor = tensor.cpu().contiguous();
   run::write_tensor_file(path, tensors, {{kMetadataKey, to_json(pair.info)}});
 }
@@ -112,7 +113,7 @@ EstimatorPair load_estimators(const std::filesystem::path& path) {
     check_sizes(info, file.tensors);
     auto pair = make_estimators(info, 0);
     pair.natural.load_state_dict(extract(file.tensors, 'n'));
-    pair.adversarial.load_state_dict(extract(file.tensors, 'a'));
+    if (pair.adversarial.defined()) pair.adversarial.load_state_dict(extract(file.tensors, 'a'));
     return pair;
   } catch (const json::exception& error) {
     throw DataError(str(path.string(), ": metadata '", kMetadataKey, "': ", error.what()));
@@ -121,34 +122,6 @@ EstimatorPair load_estimators(const std::filesystem::path& path) {
   } catch (const DataError& error) {
     throw DataError(str(path.string(), ": ", error.what()));
   }
-}
-
-namespace {
-
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-  std::string text;
-  for (const auto size : shape) text += str(text.empty() ? "" : "x", size);
-  return text;
-}
-
-[[noreturn]] void refuse(std::string_view what, std::string_view made, std::string_view needed,
-                         std::string_view mend) {
-  throw OptionError(
-      str("estimators: made for ", what, " ", made, ", needed for ", needed, "; ", mend));
-}
-
-}  // namespace
-
-void check_estimators(const EstimatorInfo& info, const models::ClassifierInfo& model,
-                      const attacks::Budget& budget, bool allow_norm_mismatch) {
-  constexpr std::string_view kMend = "train estimators on a target of the same data set";
-  if (info.num_classes != model.num_classes)
-    refuse("class count", str(info.num_classes), str(model.num_classes), kMend);
-  if (info.input_shape != model.input_shape)
-    refuse("input shape", shape_text(info.input_shape), shape_text(model.input_shape), kMend);
-  if (info.budget.norm != budget.norm && !allow_norm_mismatch)
-    refuse("norm", to_string(info.budget.norm), to_string(budget.norm),
-           "train estimators with that norm, or set allow_norm_mismatch");
 }
 
 }  // namespace namid::mi

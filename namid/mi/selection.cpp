@@ -20,6 +20,12 @@ at::Tensor select(const at::Tensor& logits_natural, const at::Tensor& logits_adv
   return right.logical_and(predicted_labels(logits_adversarial, rule).ne(y));
 }
 
+at::Tensor select_right(const at::Tensor& logits_natural, const at::Tensor& logits_adversarial,
+                        const at::Tensor& y, SelectionRule rule) {
+  const at::Tensor right = predicted_labels(logits_natural, rule).eq(y);
+  return right.logical_and(predicted_labels(logits_adversarial, rule).eq(y));
+}
+
 at::Tensor rows_of(const at::Tensor& selected) {
   return selected.nonzero().flatten();
 }

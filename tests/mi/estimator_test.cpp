@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "namid/core/error.h"
+#include "namid/models/registry.h"
 #include "namid/run/tensor_file.h"
 #include "support/mi_toy.h"
 #include "support/temp_folder.h"
@@ -157,6 +158,22 @@ TEST(EstimatorFile, ReadsBackWeightsAndInfo) {
   EXPECT_TRUE(find_tensor(file.tensors, "global_a.linear_shortcut.weight").defined());
 }
 
+TEST(EstimatorFile, OnePairOfNetsIsReadBackAsOne) {
+  const testing::TempFolder folder;
+  auto info = info_of();
+  info.objective = "standard";
+  info.weak = true;
+  const auto pair = make_estimators(info, 5);
+  EXPECT_FALSE(pair.adversarial.defined());
+  EXPECT_TRUE(equal(pair.natural, make_estimators(info_of(), 5).natural));
+  save_estimators(folder / "e.safetensors", pair);
+  const auto read = load_estimators(folder / "e.safetensors");
+  EXPECT_TRUE(equal(pair.natural, read.natural));
+  EXPECT_FALSE(read.adversarial.defined());
+  EXPECT_FALSE(read.clone().adversarial.defined());
+  EXPECT_TRUE(read.info.weak && read.info.has_one_pair());
+}
+
 TEST(EstimatorFile, RefusesWhatIsNotOne) {
   const testing::TempFolder folder;
   const auto path = folder / "e.safetensors";
@@ -188,23 +205,69 @@ TEST(EstimatorFile, RefusesWhatIsNotOne) {
 }
 
 TEST(CheckEstimators, NamesBothValuesAndTheWayOut) {
-  const models::ClassifierInfo model{.name = "m", .num_classes = 10, .input_shape = {3, 8, 8}};
-  const attacks::Budget l2{.norm = attacks::Norm::l2, .epsilon = 1}, linf{};
-  EXPECT_NO_THROW(check_estimators(info_of(), model, l2)) << "another epsilon is allowed";
-  EXPECT_NO_THROW(check_estimators(info_of(), model, linf, true));
-  EXPECT_EQ(message_of([&] { check_estimators(info_of(), model, linf); }),
+  const auto model = [](std::int64_t classes, std::vector<std::int64_t> shape) {
+    return models::create({.model = "small_cnn", .width = 2}, shape, classes);
+  };
+  const EstimatorUse l2{.budget = {.norm = attacks::Norm::l2, .epsilon = 1}}, linf{};
+  EXPECT_NO_THROW(check_estimators(info_of(), model(10, {3, 8, 8}), l2)) << "epsilon may differ";
+  auto accepted = linf;
+  accepted.allow_mismatch = EstimatorMismatch::norm;
+  EXPECT_NO_THROW(check_estimators(info_of(), model(10, {3, 8, 8}), accepted));
+  EXPECT_EQ(message_of([&] {
+              check_estimators(info_of(), model(10, {3, 8, 8}), linf);
+            }),
             "estimators: made for norm l2, needed for linf; train estimators with that norm, or "
-            "set allow_norm_mismatch");
-  auto other = model;
-  other.num_classes = 200;
-  EXPECT_EQ(message_of([&] { check_estimators(info_of(), other, l2, true); }),
+            "accept it with --allow-estimator-mismatch norm");
+  EXPECT_EQ(message_of([&] {
+              check_estimators(info_of(), model(200, {3, 8, 8}), l2);
+            }),
             "estimators: made for class count 10, needed for 200; train estimators on a target of "
             "the same data set");
-  other = model;
-  other.input_shape = {1, 28, 28};
+  EXPECT_EQ(message_of([&] {
+              check_estimators(info_of(), model(10, {1, 28, 28}), l2);
+            }),
+            "estimators: made for input shape 3x8x8, needed for 1x28x28; train estimators on a "
+            "target of the same data set");
+}
+
+TEST(CheckEstimators, RefusesALayerThatTheModelHasNotAndWeakOnes) {
+  const EstimatorUse use{.budget = info_of().budget};
+  auto info = info_of(models::Layer::internal_last);
+  info.layer_channels = 16;
+  const auto model = [](const char* name, std::int64_t width) {
+    return models::create({.model = name, .width = width}, {3, 8, 8}, 10);
+  };
+  EXPECT_NO_THROW(check_estimators(info, model("resnet18", 2), use));
+  EXPECT_NO_THROW(check_estimators(info, model("preactresnet18", 2), use));
+  EXPECT_EQ(message_of([&] { check_estimators(info, model("small_cnn", 2), use); }),
+            "estimators: made for layer internal_last, needed for small_cnn, which has no such "
+            "layer; train estimators on its logits");
+  EXPECT_EQ(message_of([&] { check_estimators(info, model("resnet18", 4), use); }),
+            "estimators: made for layer internal_last with 16 channels, needed for 32 channels; "
+            "train estimators on a target of the same network");
+  info = info_of();
+  info.weak = true;
   EXPECT_NE(message_of([&] {
-              check_estimators(info_of(), other, l2);
-            }).find("input shape 3x8x8, needed for 1x28x28"),
+              check_estimators(info, model("small_cnn", 2), use);
+            }).find("--allow-weak-estimator"),
+            std::string::npos);
+  auto accepted = use;
+  accepted.allow_weak = true;
+  EXPECT_NO_THROW(check_estimators(info, model("small_cnn", 2), accepted));
+}
+
+TEST(LayerChannels, AreThoseOfTheTarget) {
+  const auto resnet = models::create({.model = "resnet18", .width = 2}, {3, 28, 28}, 7);
+  resnet.train();
+  EXPECT_EQ(layer_channels(resnet, models::Layer::logits), 7);
+  EXPECT_EQ(layer_channels(resnet, models::Layer::internal), 8);
+  EXPECT_EQ(layer_channels(resnet, models::Layer::internal_last), 16);
+  EXPECT_TRUE(resnet.is_training());
+  EXPECT_EQ(find_tensor(resnet.state_dict(), "bn1.num_batches_tracked").item<int>(), 0);
+  const auto cnn = models::create({.model = "small_cnn"}, {3, 8, 8}, 10);
+  EXPECT_NE(message_of([&] {
+              layer_channels(cnn, models::Layer::internal);
+            }).find("small_cnn has no layer 'internal'"),
             std::string::npos);
 }
 

@@ -3,34 +3,17 @@
 
 #include <gtest/gtest.h>
 
-#include "support/mi_toy.h"
+#include "support/estimation_batches.h"
 
 namespace namid::mi {
 namespace {
 
+using testing::batch_of;
 using testing::from_index;
 using testing::small_estimators;
 using testing::wave;
+using testing::without_selected;
 
-/// N samples of which every other one is selected, in float64.
-EstimationBatch batch_of(std::int64_t n) {
-  EstimationBatch batch;
-  batch.x = 0.5 + 0.5 * wave({n, 3, 8, 8}, 0.013);
-  batch.x_adv = (batch.x + 0.05 * wave({n, 3, 8, 8}, 1.9)).clamp(0, 1);
-  batch.output_natural = batch.logits_natural = 3 * wave({n, 10}, 0.7);
-  batch.output_adversarial = batch.logits_adversarial = 3 * wave({n, 10}, 1.1, 2);
-  batch.y = batch.logits_natural.argmax(1);
-  const auto top = batch.logits_adversarial.amax().item<double>() + 1;
-  for (std::int64_t i = 0; i < n; ++i) {
-    const auto label = batch.y[i].item<std::int64_t>();
-    batch.logits_adversarial[i][i % 2 ? label : (label + 1) % 10] = top;
-  }
-  return batch;
-}
-EstimationBatch without_selected(EstimationBatch batch) {
-  batch.logits_adversarial = batch.logits_natural;
-  return batch;
-}
 double value(const at::Tensor& scalar) {
   return scalar.item<double>();
 }
@@ -38,7 +21,7 @@ double value(const at::Tensor& scalar) {
 TEST(EstimationLoss, OfEquationFourIsTheMeanOverAllSamples) {
   const auto pair = small_estimators();
   const auto batch = batch_of(6);
-  const auto result = estimation_loss(pair, batch, EstimationObjective::separate);
+  const auto result = estimation_loss(pair, batch, {.objective = EstimationObjective::separate});
   const auto natural =
       pair.natural.loss(pair.natural.local_features(batch.x), batch.output_natural).mean();
   const auto adversarial =
@@ -55,7 +38,7 @@ TEST(EstimationLoss, OfEquationFourIsTheMeanOverAllSamples) {
 TEST(EstimationLoss, OfEquationFiveClampsTheSubtractedScorePerSample) {
   const auto pair = small_estimators();
   const auto batch = batch_of(12);
-  const auto result = estimation_loss(pair, batch, EstimationObjective::selected);
+  const auto result = estimation_loss(pair, batch);
   int positive = 0, negative = 0;
   const auto by_hand = [&](const Estimator& e, const at::Tensor& former, const at::Tensor& own,
                            const at::Tensor& other) {
@@ -89,19 +72,19 @@ TEST(EstimationLoss, IsSkippedWithoutRunningANet) {
     return find_tensor(e.state_dict(), net + ".block_nonlinear.1.num_batches_tracked")
         .item<std::int64_t>();
   };
-  const auto none =
-      estimation_loss(pair, without_selected(batch_of(6)), EstimationObjective::selected);
+  const auto none = estimation_loss(pair, without_selected(batch_of(6)));
   EXPECT_FALSE(none.natural.defined() || none.adversarial.defined());
-  EXPECT_EQ(none.metrics, (Metrics{{"selected", 0}}));
+  EXPECT_EQ(none.metrics, (Metrics{{"right", 6}, {"selected", 0}}));
   for (const auto objective : {EstimationObjective::separate, EstimationObjective::selected})
-    EXPECT_FALSE(estimation_loss(pair, batch_of(1), objective).natural.defined());
+    EXPECT_FALSE(estimation_loss(pair, batch_of(1), {.objective = objective}).natural.defined());
   EXPECT_EQ(batches(pair.natural, "local"), 0);
 
-  EXPECT_TRUE(estimation_loss(pair, without_selected(batch_of(6)), EstimationObjective::separate)
+  EXPECT_TRUE(estimation_loss(pair, without_selected(batch_of(6)),
+                              {.objective = EstimationObjective::separate})
                   .natural.defined());
   EXPECT_EQ(batches(pair.natural, "local"), 1);
   EXPECT_EQ(batches(pair.natural, "global"), 1);
-  estimation_loss(pair, batch_of(6), EstimationObjective::selected);
+  estimation_loss(pair, batch_of(6));
   for (const auto* estimator : {&pair.natural, &pair.adversarial}) {
     EXPECT_EQ(batches(*estimator, "local"), 2) << "one more";
     EXPECT_EQ(batches(*estimator, "global"), 3) << "two more";
@@ -109,8 +92,7 @@ TEST(EstimationLoss, IsSkippedWithoutRunningANet) {
 }
 
 TEST(EstimationLoss, OneSelectedSampleIsEnough) {
-  const auto result =
-      estimation_loss(small_estimators(), batch_of(2), EstimationObjective::selected);
+  const auto result = estimation_loss(small_estimators(), batch_of(2));
   EXPECT_EQ(result.metrics.at("selected"), 1);
   EXPECT_TRUE(result.natural.isfinite().item<bool>());
 }
@@ -127,7 +109,7 @@ TEST(EstimationLoss, TrainingRaisesTheScoreOfMatchedPairsAlone) {
   torch::optim::Adam adam(pair.natural.parameters(), torch::optim::AdamOptions(3e-3));
   double first = 0;
   for (int step = 0; step < 60; ++step) {
-    const auto result = estimation_loss(pair, batch, EstimationObjective::separate);
+    const auto result = estimation_loss(pair, batch, {.objective = EstimationObjective::separate});
     if (step == 0) first = result.metrics.at("natural_score");
     adam.zero_grad();
     result.natural.backward();
@@ -144,7 +126,7 @@ TEST(MeanScores, NameEachPairOfInputAndOutput) {
   const auto pair = small_estimators();
   const auto batch = batch_of(6);
   const auto scores = mean_scores(pair, batch);
-  EXPECT_EQ(scores.size(), 9u);
+  EXPECT_EQ(scores.size(), 14u);
   const auto local = pair.adversarial.local_features(batch.x_adv - batch.x);
   const auto loss = pair.adversarial.loss(local, batch.output_natural).mean(1);
   EXPECT_NEAR(scores.at("adversarial_on_natural"), -value(loss.mean()), 1e-12);
@@ -152,9 +134,9 @@ TEST(MeanScores, NameEachPairOfInputAndOutput) {
               -(value(loss[0]) + value(loss[2]) + value(loss[4])) / 3, 1e-12);
   EXPECT_EQ(scores.at("selected"), 3);
   const auto none = mean_scores(pair, without_selected(batch));
-  EXPECT_EQ(none.size(), 5u);
+  EXPECT_EQ(none.size(), 10u);
   EXPECT_FALSE(none.contains("natural_on_natural_selected"));
-  EXPECT_EQ(mean_scores(pair, batch_of(1)), (Metrics{{"selected", 1}}));
+  EXPECT_EQ(mean_scores(pair, batch_of(1)), (Metrics{{"right", 0}, {"selected", 1}}));
 }
 
 }  // namespace
