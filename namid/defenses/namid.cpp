@@ -6,16 +6,6 @@
 namespace namid::defenses {
 namespace {
 
-struct View {
-  at::Tensor logits;
-  at::Tensor output;  ///< what the global nets read
-};
-
-View look(const Classifier& model, const at::Tensor& x, models::Layer layer) {
-  const at::Tensor logits = model(x);
-  return {logits, layer == models::Layer::logits ? logits : model(x, layer)};
-}
-
 /// What one estimator gives to L_mi.
 struct Part {
   at::Tensor cosine;
@@ -80,32 +70,35 @@ class MiLoss {
   std::vector<at::Tensor> terms_, outside_;
 };
 
-void check_estimators_ready(const mi::EstimatorPair& estimators, const NamidOptions& options) {
-  const auto check = [](const mi::Estimator& estimator, bool used, std::string_view name) {
-    if (used && !estimator.defined())
-      throw OptionError(str("[namid] ", name, "_term: expected a trained ", name,
-                            " estimator, got none; give one or turn the term off"));
-    if (used && !estimator.is_frozen())
-      throw OptionError(str("[namid] estimators: expected frozen ones, the ", name,
-                            " one is not; call freeze() first"));
-  };
-  check(estimators.natural, options.natural_term, "natural");
-  check(estimators.adversarial, options.adversarial_term, "adversarial");
+void check_setting(const NamidSetting& setting) {
+  validate(setting.options, "namid");
+  if (setting.options.natural_term) check_frozen(setting.estimators.natural, "namid", "natural");
+  if (setting.options.adversarial_term)
+    check_frozen(setting.estimators.adversarial, "namid", "adversarial");
+}
+
+std::vector<Forward> reference_forwards(const NamidOptions& options, bool empty) {
+  std::vector<Forward> all{Forward::adversarial, Forward::natural, Forward::adversarial};
+  const auto add = [&](Forward first, Forward second) { all.insert(all.end(), {first, second}); };
+  if (options.natural_term && !empty) add(Forward::natural_output, Forward::adversarial_output);
+  if (options.adversarial_term && !empty) add(Forward::adversarial_output, Forward::natural_output);
+  return all;
 }
 
 }  // namespace
 
 ObjectiveResult namid_loss(const Classifier& model, const Batch& batch, const at::Tensor& x_adv,
-                           const mi::EstimatorPair& estimators, const NamidOptions& options) {
-  validate(options, "namid");
-  check_estimators_ready(estimators, options);
-  const View natural = look(model, batch.x, estimators.info.layer);
-  const View adversarial = look(model, x_adv, estimators.info.layer);
-  const at::Tensor base = at::cross_entropy_loss(adversarial.logits, batch.y);
+                           const NamidSetting& setting, BnUpdates updates) {
+  check_setting(setting);
+  const auto& [estimators, options, base_loss, full_batch] = setting;
+  const View natural = look(model, batch.x, estimators.info.layer, updates);
+  const View adversarial = look(model, x_adv, estimators.info.layer, updates);
+  const at::Tensor base = base_loss.loss(natural.logits, adversarial.logits, batch.y);
   const at::Tensor selected =
       mi::select(natural.logits, adversarial.logits, batch.y, options.selection);
   const at::Tensor count = selected.sum();
   const bool empty = count.item<std::int64_t>() == 0;
+  replay(reference_forwards(options, empty), natural, adversarial);
 
   mi::Scalars numbers{{"base_loss", base},
                       {"selected", count},
@@ -127,24 +120,39 @@ ObjectiveResult namid_loss(const Classifier& model, const Batch& batch, const at
   numbers.emplace_back("loss", loss);
   ObjectiveResult result{loss, mi::read_scalars(numbers)};
   result.metrics["mi_empty"] = empty;
+  result.metrics["mi_single"] = result.metrics.at("selected") == 1;
   result.metrics["mi_skipped"] = 0;
   return result;
 }
 
-ObjectiveResult namid(const Classifier& model, const Batch& batch, const PgdOptions& attack,
-                      const mi::EstimatorPair& estimators, const NamidOptions& options,
-                      std::int64_t full_batch, const Context& context) {
-  validate(options, "namid");
-  check_estimators_ready(estimators, options);
+ObjectiveResult namid(const Classifier& model, const Batch& batch, const StepOptions& step,
+                      const NamidSetting& setting, const Context& context) {
+  check_setting(setting);
+  if (!mi_terms_join(setting.options, batch, setting.full_batch, context))
+    return without_mi_terms(adversarial(model, batch, step, setting.base, context));
+  const auto attack = attack_for(setting.base.ascended, step.attack);
+  return namid_loss(model, batch, craft(model, batch, attack, context), setting, step.bn_updates);
+}
+
+bool mi_terms_join(const NamidOptions& options, const Batch& batch, std::int64_t full_batch,
+                   const Context& context) {
   const auto epoch = std::max<std::int64_t>(context.epoch, 1);
   const bool partial = batch.size() < full_batch && !options.mi_partial_batch;
-  if (epoch > options.mi_warmup && !partial && batch.size() > 1)
-    return namid_loss(model, batch, craft(model, batch, attack, context), estimators, options);
+  return epoch > options.mi_warmup && !partial && batch.size() > 1;
+}
 
-  ObjectiveResult result = standard(model, batch, attack, context);
+ObjectiveResult without_mi_terms(ObjectiveResult result) {
   const double loss = result.metrics.at("loss");
   result.metrics.merge(Metrics{{"base_loss", loss}, {"mi_loss", 0}, {"mi_skipped", 1}});
   return result;
+}
+
+void check_frozen(const mi::Estimator& estimator, std::string_view where, std::string_view name) {
+  if (!estimator.defined())
+    throw OptionError(str("[", where, "] expected a trained ", name, " estimator, got none"));
+  if (!estimator.is_frozen())
+    throw OptionError(str("[", where, "] estimators: expected frozen ones, the ", name,
+                          " one is not; call freeze() first"));
 }
 
 }  // namespace namid::defenses

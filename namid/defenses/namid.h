@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "namid/defenses/objective.h"
+#include "namid/defenses/base_loss.h"
 #include "namid/mi/objectives.h"
 
 namespace namid::defenses {
@@ -48,26 +48,45 @@ struct NamidOptions {
 };
 NAMID_CHECK_FIELDS(NamidOptions);
 
+/// What the objective is bound to.
+struct NamidSetting {
+  mi::EstimatorPair estimators;  ///< frozen; one whose term is off may be empty
+  NamidOptions options = {};
+  BaseLoss base = cross_entropy_base();  ///< L_adv: NAMID; trades_base: NAMID_T; mart_base: NAMID_M
+  std::int64_t full_batch = 0;           ///< smaller batches are partial ones
+};
+
 /// L_all for adversarial examples at hand: one forward of x and one of x_adv through the model in
 /// its present mode, in that order, and of each a second one right after it where the estimators
-/// read an internal layer (BatchNorm statistics move once more then). Gradients reach the model
-/// through the global nets alone; the estimators must be frozen (OptionError). The scores of all
-/// other images of the batch are the negatives, selected or not.
-/// λ c(mean_S MI_a(x_adv)) belongs to adversarial_term, −λ c(mean_S MI_n(x_adv)) to natural_term;
-/// an estimator whose term is off may be empty. Nothing selected: L_mi = 0. One selected: no
-/// cosine. Metrics besides loss, accuracy and adversarial_accuracy: base_loss, mi_loss, selected,
-/// mi_empty (1: nothing selected), mi_skipped (0), and unless empty, for each term in use,
-/// cosine_natural and natural_score, cosine_adversarial and adversarial_score (mean_S of MI(x_adv),
-/// nats), clamped (share of the λ terms outside the clamp, if λ > 0).
+/// read an internal layer, which leaves the BatchNorm statistics alone. Gradients of the MI terms
+/// reach the model through the global nets alone; the estimators must be frozen (OptionError). The
+/// scores of all other images of the batch are the negatives, selected or not.
+/// λ c(mean_S MI_a(x_adv)) belongs to adversarial_term, −λ c(mean_S MI_n(x_adv)) to natural_term.
+/// Nothing selected: L_mi = 0. One selected: no cosine. BnUpdates::reference: the forwards of the
+/// released code, x_adv (CE), x, x_adv (labels), and unless nothing is selected x, x_adv (natural
+/// term), x_adv, x (adversarial term).
+/// Metrics besides loss, accuracy and adversarial_accuracy: base_loss, mi_loss, selected,
+/// mi_empty (1: nothing selected), mi_single (1: one selected), mi_skipped (0), and unless empty,
+/// for each term in use, cosine_natural and natural_score, cosine_adversarial and adversarial_score
+/// (mean_S of MI(x_adv), nats), clamped (share of the λ terms outside the clamp, if λ > 0).
 ObjectiveResult namid_loss(const Classifier& model, const Batch& batch, const at::Tensor& x_adv,
-                           const mi::EstimatorPair& estimators, const NamidOptions& options);
+                           const NamidSetting& setting, BnUpdates updates = BnUpdates::once);
 
-/// `namid_loss` on crafted examples. In the first `mi_warmup` epochs, on a batch of fewer than
-/// `full_batch` samples (unless mi_partial_batch) and on one sample it is `standard`, with one
-/// forward, that of x_adv, and mi_skipped = 1.
-ObjectiveResult namid(const Classifier& model, const Batch& batch, const PgdOptions& attack,
-                      const mi::EstimatorPair& estimators, const NamidOptions& options,
-                      std::int64_t full_batch, const Context& context);
+/// `namid_loss` on examples crafted as the base loss demands, one x_adv for both. Where
+/// `mi_terms_join` says no it is the base loss alone (`adversarial`), with mi_skipped = 1.
+ObjectiveResult namid(const Classifier& model, const Batch& batch, const StepOptions& step,
+                      const NamidSetting& setting, const Context& context);
+
+/// Whether the MI terms are part of this step: not in the first `mi_warmup` epochs, not on a batch
+/// of fewer than `full_batch` samples (unless mi_partial_batch), not on one sample.
+bool mi_terms_join(const NamidOptions& options, const Batch& batch, std::int64_t full_batch,
+                   const Context& context);
+/// The result of a step whose MI terms are left out: base_loss = loss, mi_loss 0, mi_skipped 1.
+ObjectiveResult without_mi_terms(ObjectiveResult result);
+
+/// OptionError, naming the section `where` and the estimator `name`, for one that is empty or not
+/// frozen.
+void check_frozen(const mi::Estimator& estimator, std::string_view where, std::string_view name);
 
 }  // namespace namid::defenses
 

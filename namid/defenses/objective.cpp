@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/defenses/objective.h"
 
+#include "namid/defenses/base_loss.h"
 #include "namid/mi/scalars.h"
 
 namespace namid::defenses {
@@ -27,10 +28,7 @@ at::Tensor craft(const Classifier& model, const Batch& batch, const PgdOptions& 
 
 ObjectiveResult standard(const Classifier& model, const Batch& batch, const PgdOptions& attack,
                          const Context& context) {
-  const at::Tensor logits = model(craft(model, batch, attack, context));
-  const at::Tensor loss = at::cross_entropy_loss(logits, batch.y);
-  return {loss, mi::read_scalars(
-                    {{"loss", loss}, {"adversarial_accuracy", share_right(logits, batch.y)}})};
+  return adversarial(model, batch, {.attack = attack}, cross_entropy_base(), context);
 }
 
 }  // namespace namid::defenses

@@ -3,12 +3,15 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <concepts>
 #include <functional>
+#include <memory>
 
 #include "namid/attacks/pgd.h"
 #include "namid/data/dataset.h"
 #include "namid/models/classifier.h"
 #include "namid/run/metrics.h"
+#include "namid/run/tensor_file.h"
 
 namespace namid::defenses {
 
@@ -24,9 +27,39 @@ struct ObjectiveResult {
   Metrics metrics;
 };
 
+/// What an objective keeps between steps besides the model (MMA: a margin per image); it travels in
+/// checkpoints.
+class ObjectiveState {
+ public:
+  virtual ~ObjectiveState() = default;
+  virtual TensorMap save() const = 0;
+  virtual void load(const TensorMap& tensors) = 0;  ///< DataError where they do not fit
+};
+
 /// A training objective, bound to its options: (model in train mode, batch, context) → loss.
-/// context.random is the attack's stream; context.epoch the epoch, from 1.
-using Objective = std::function<ObjectiveResult(const Classifier&, const Batch&, const Context&)>;
+/// context.random is the attack's stream; context.epoch the epoch, from 1. A pure function unless
+/// it has a state. Made of any callable of that signature.
+class Objective {
+ public:
+  using Step = std::function<ObjectiveResult(const Classifier&, const Batch&, const Context&)>;
+
+  template <std::convertible_to<Step> Callable>
+  Objective(Callable step, std::shared_ptr<ObjectiveState> state = nullptr)  // NOLINT: implicit
+      : step_(std::move(step)), state_(std::move(state)) {}
+
+  ObjectiveResult operator()(const Classifier& model, const Batch& batch,
+                             const Context& context) const {
+    return step_(model, batch, context);
+  }
+  TensorMap save_state() const { return state_ ? state_->save() : TensorMap(); }
+  void load_state(const TensorMap& tensors) const {
+    if (state_) state_->load(tensors);
+  }
+
+ private:
+  Step step_;
+  std::shared_ptr<ObjectiveState> state_;
+};
 
 /// Share of `logits` (N, C) whose largest entry is y's, as a scalar tensor without gradient.
 at::Tensor share_right(const at::Tensor& logits, const at::Tensor& y);

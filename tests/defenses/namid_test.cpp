@@ -41,7 +41,7 @@ struct Linear {
   }
   ObjectiveResult loss(const at::Tensor& w, const NamidOptions& options = {},
                        const mi::EstimatorPair& estimators = small_estimators()) const {
-    return namid_loss(model(w), {x, y, {}}, x_adv, estimators, options);
+    return namid_loss(model(w), {x, y, {}}, x_adv, {estimators, options});
   }
 };
 
@@ -49,7 +49,8 @@ TEST(NamidLoss, GivesTheReferenceValues) {
   const MiToy toy;
   const NamidOptions options{
       .lambda = 0, .selection = mi::SelectionRule::batch_softmax, .dv_mask = mi::DvMask::multiply};
-  const auto result = namid_loss(toy.model, {toy.x, toy.y, {}}, toy.x_adv, toy.estimators, options);
+  const auto result =
+      namid_loss(toy.model, {toy.x, toy.y, {}}, toy.x_adv, {toy.estimators, options});
   const auto gradient = torch::autograd::grad({result.loss}, {toy.weight})[0].abs().sum();
   RecordProperty("deviation of CE", str(result.metrics.at("base_loss") - 2.607493));
   RecordProperty("deviation of L_all", str(value(result.loss) - 5.710791));
@@ -195,6 +196,7 @@ TEST(NamidLoss, OneSelectedSampleHasNoCosineButItsLambdaTerm) {
   for (const int i : {2, 4}) toy.x_adv[i] = toy.x[i];
   const auto m = toy.loss(toy.weight, {.lambda_clamp = LambdaClamp::off}).metrics;
   EXPECT_EQ(m.at("selected"), 1);
+  EXPECT_EQ(m.at("mi_single"), 1);
   EXPECT_EQ(m.at("cosine_natural"), 0);
   EXPECT_EQ(m.at("cosine_adversarial"), 0);
   EXPECT_NEAR(m.at("mi_loss"), 0.1 * (m.at("adversarial_score") - m.at("natural_score")), 1e-12);

@@ -5,6 +5,7 @@
 
 #include "namid/defenses/registry.h"
 #include "namid/models/registry.h"
+#include "support/float64.h"
 #include "support/mi_toy.h"
 
 namespace namid::defenses {
@@ -35,7 +36,9 @@ struct Small {
     estimators.adversarial.freeze();
   }
   ObjectiveResult namid(const NamidOptions& options = {}, std::int64_t full_batch = 8) const {
-    return defenses::namid(model, batch, kAttack, estimators, options, full_batch, context);
+    return defenses::namid(model, batch, {kAttack},
+                           {.estimators = estimators, .options = options, .full_batch = full_batch},
+                           context);
   }
   std::int64_t batches_seen(const std::string& layer = "bn1") const {
     return find_tensor(model.state_dict(), layer + ".num_batches_tracked").item<std::int64_t>();
@@ -159,9 +162,39 @@ TEST(Namid, ReadsInternalLayersWithOneMorePassOfEachBatch) {
   small.estimators.adversarial.freeze();
   const auto seen = small.batches_seen();
   const auto result = small.namid();
-  EXPECT_EQ(small.batches_seen(), seen + 4);
+  EXPECT_EQ(small.batches_seen(), seen + 2) << "the second passes leave the statistics alone";
   EXPECT_TRUE(result.loss.isfinite().item<bool>());
   EXPECT_GE(result.metrics.at("selected"), 1);
+}
+
+TEST(Namid, ReplaysTheReleasedOrderOfInternalLayersToo) {
+  const auto make = [] {
+    return testing::in_float64(models::create({.model = "resnet18", .width = 4}, {3, 8, 8}, 10, 1));
+  };
+  const auto literal = make(), replayed = make();
+  const auto x = 0.5 + 0.5 * wave({8, 3, 8, 8}, 0.013);
+  const auto y = make()(x).argmax(1);
+  const auto x_adv = 1 - x;
+  constexpr auto kLayer = models::Layer::internal_last;
+  auto pair = mi::make_estimators({.layer = kLayer,
+                                   .units = 16,
+                                   .num_classes = 10,
+                                   .input_shape = {3, 8, 8},
+                                   .objective = "separate",
+                                   .layer_channels = 32},
+                                  1);
+  for (const auto* estimator : {&pair.natural, &pair.adversarial}) {
+    estimator->to(at::kDouble);
+    estimator->freeze();
+  }
+  const auto result =
+      namid_loss(replayed, {x, y, {}}, x_adv, {.estimators = pair}, BnUpdates::reference);
+  ASSERT_EQ(result.metrics.at("mi_empty"), 0);
+  for (const auto& image : {x_adv, x, x_adv}) literal(image);
+  for (const auto& image : {x, x_adv, x_adv, x}) literal(image, kLayer);
+  const auto a = literal.state_dict(), b = replayed.state_dict();
+  for (std::size_t i = 0; i < a.size(); ++i)
+    EXPECT_LT(testing::deviation(a[i].second, b[i].second), 1e-12) << a[i].first;
 }
 
 TEST(Registry, ListsEveryDefence) {
@@ -171,14 +204,15 @@ TEST(Registry, ListsEveryDefence) {
     EXPECT_EQ(rows[i].defense, static_cast<Defense>(i));
     EXPECT_EQ(rows[i].name, to_string(rows[i].defense));
     EXPECT_FALSE(rows[i].description.empty());
-    EXPECT_EQ(rows[i].needs_estimators, rows[i].defense == Defense::namid);
+    EXPECT_EQ(needs_estimators(rows[i].defense), rows[i].defense >= Defense::at_mim);
   }
 }
 
 TEST(Registry, BindsEachDefence) {
   const auto loss_of = [](Defense defense) {
     const Small small;
-    const auto objective = make_objective(defense, kAttack, {}, 8, small.estimators);
+    const auto objective =
+        make_objective(defense, {.attack = kAttack, .full_batch = 8}, small.estimators);
     return value(objective(small.model, small.batch, small.context).loss);
   };
   const Small a, b, c;
@@ -191,7 +225,8 @@ TEST(Registry, TakesFrozenCopiesOfTheEstimators) {
   Small small;
   for (const auto& p : small.estimators.natural.parameters()) p.set_requires_grad(true);
   small.estimators.natural.train();
-  const auto objective = make_objective(Defense::namid, kAttack, {}, 8, small.estimators);
+  const auto objective =
+      make_objective(Defense::namid, {.attack = kAttack, .full_batch = 8}, small.estimators);
   EXPECT_FALSE(small.estimators.natural.is_frozen()) << "the caller's own stay as they were";
   for (const auto& p : small.estimators.natural.parameters()) p.data().zero_();
   const Small fresh;
@@ -200,10 +235,10 @@ TEST(Registry, TakesFrozenCopiesOfTheEstimators) {
 }
 
 TEST(Registry, RefusesNamidWithoutEstimatorsOrWithUnfitOptions) {
-  EXPECT_THROW(make_objective(Defense::namid, kAttack, {}, 8, std::nullopt), OptionError);
-  EXPECT_THROW(make_objective(Defense::namid, kAttack, {.lambda = -1}, 8, Small().estimators),
+  EXPECT_THROW(make_objective(Defense::namid, {}), OptionError);
+  EXPECT_THROW(make_objective(Defense::namid, {.namid = {.lambda = -1}}, Small().estimators),
                OptionError);
-  EXPECT_NO_THROW(make_objective(Defense::standard, kAttack, {}, 8, std::nullopt));
+  EXPECT_NO_THROW(make_objective(Defense::standard, {}));
 }
 
 }  // namespace
