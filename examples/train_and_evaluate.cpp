@@ -19,7 +19,7 @@ int main() {
                               training.num_classes, /*seed=*/0);
 
   const attacks::PgdOptions attack{.budget = {.epsilon = 0.1}, .steps = 3};
-  const auto objective = defenses::make_objective(defenses::Defense::standard, attack, {}, 64, {});
+  const auto objective = defenses::make_objective(defenses::Defense::standard, {.attack = attack});
   const auto folder = run::RunFolder::create(root, "train", "example");
   const train::TrainOptions options{.epochs = 1, .batch_size = 64, .lr = 0.05};
   train::train(model, training, /*validation=*/{}, /*augment=*/false, objective, attack, options,

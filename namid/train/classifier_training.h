@@ -9,7 +9,9 @@
 
 #include "namid/defenses/objective.h"
 #include "namid/models/classifier.h"
+#include "namid/train/alarms.h"
 #include "namid/train/averaging.h"
+#include "namid/train/refresh.h"
 #include "namid/train/surroundings.h"
 #include "namid/train/trainable.h"
 #include "namid/train/validation.h"
@@ -21,10 +23,12 @@ namespace namid::train {
 /// options.ema > 0 these are the averaged ones, which are also what is validated.
 class ClassifierTraining final : public Trainable {
  public:
-  /// References must outlive the object. OptionError for a model that cannot be saved.
+  /// References must outlive the object. `refresh`: where it has an objective, that one is used.
+  /// OptionError for a model that cannot be saved.
   ClassifierTraining(models::Classifier& model, const data::Dataset& validation,
                      const defenses::Objective& objective, const attacks::PgdOptions& attack,
-                     const TrainOptions& options, const Surroundings& surroundings);
+                     const TrainOptions& options, const Surroundings& surroundings,
+                     EstimatorRefresh* refresh = nullptr);
 
   void begin_epoch(int epoch) override;
   Metrics step(const data::Batch& batch, const attacks::Context& context,
@@ -36,20 +40,27 @@ class ClassifierTraining final : public Trainable {
   /// Gives the model the selected weights, in eval mode, and writes model.safetensors.
   void select_weights();
   const Validation& validation() const { return validation_; }
+  const Alarms& alarms() const { return alarms_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
+  const defenses::Objective& objective() const;
   const models::Classifier& result() const { return average_ ? average_->model() : model_; }
+  /// Looks at the alarms; NumericError where one of them stops the run with an error.
+  Alarms::Verdict check_alarms(const Position& position, const Metrics& means,
+                               const std::optional<eval::QuickAccuracy>& found);
   void warn_if_mostly_empty(const Position& position, const Metrics& means);
 
   models::Classifier& model_;
   const defenses::Objective& objective_;
   const TrainOptions& options_;
   const Surroundings& surroundings_;
+  EstimatorRefresh* const refresh_;
   const TensorMap parameters_;
   torch::optim::SGD optimizer_;
   std::optional<WeightAverage> average_;
   Validation validation_;
+  Alarms alarms_;
   std::vector<std::string> warnings_;
   double lr_ = 0;
   bool warned_empty_ = false;

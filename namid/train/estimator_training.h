@@ -3,26 +3,29 @@
 
 #include <torch/optim/adam.h>
 
-#include "namid/attacks/pgd.h"
-#include "namid/mi/objectives.h"
-#include "namid/train/options.h"
+#include <optional>
+
+#include "namid/train/estimator_scores.h"
 #include "namid/train/trainable.h"
 
 namespace namid::train {
 
-/// A batch as the estimators see it: x_adv crafted on the target by `attack` (last iterate), and
-/// the target's outputs on both, without gradient. The target should be frozen in eval mode.
-mi::EstimationBatch estimation_batch(const models::Classifier& target, const data::Batch& batch,
-                                     const attacks::PgdOptions& attack, models::Layer layer,
-                                     const attacks::Context& context);
+/// Images that are scored after each epoch; none by default.
+struct ScoredImages {
+  const data::Dataset* images = nullptr;
+  const run::StopToken* stop = nullptr;
+};
 
-/// Training of an estimator pair on a frozen target (stage 2): two Adam optimisers (betas 0.9 and
-/// 0.999, eps 1e-8), one for the natural pair of nets, one for the adversarial.
+/// Training of estimators on a frozen target (stage 2): an Adam optimiser (eps 1e-8) for the
+/// natural pair of nets and, if there is one, for the adversarial. The released code has one for
+/// each of the four nets and steps the natural ones before the adversarial forward; since no net
+/// shares a parameter with another and Adam treats each entry by itself, the steps are the same.
 class EstimatorTraining final : public Trainable {
  public:
   /// References must outlive the object; `target` stays frozen while it lives.
   EstimatorTraining(const models::Classifier& target, mi::EstimatorPair& estimators,
-                    const attacks::PgdOptions& attack, const EstimateOptions& options);
+                    const attacks::PgdOptions& attack, const EstimateOptions& options,
+                    const ScoredImages& validation = {});
 
   void begin_epoch(int epoch) override;
   Metrics step(const data::Batch& batch, const attacks::Context& context,
@@ -32,15 +35,22 @@ class EstimatorTraining final : public Trainable {
   void load_state(const run::Checkpoint& checkpoint) override;
 
   const std::vector<std::string>& warnings() const { return warnings_; }
+  /// Of the validation images; all of them.
+  EstimatorScores score_validation() const;
 
  private:
+  mi::EstimationBatch look(const data::Batch& batch, const attacks::Context& context,
+                           const Position& position) const;
+
   const models::Classifier& target_;
   mi::EstimatorPair& estimators_;
   const attacks::PgdOptions& attack_;
   const EstimateOptions& options_;
+  const ScoredImages validation_;
   const std::shared_ptr<void> frozen_;
   const TensorMap natural_, adversarial_;  ///< parameters by name
-  torch::optim::Adam natural_optimizer_, adversarial_optimizer_;
+  torch::optim::Adam natural_optimizer_;
+  std::optional<torch::optim::Adam> adversarial_optimizer_;
   std::vector<std::string> warnings_;
   double lr_ = 0;
 };

@@ -3,14 +3,12 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "namid/attacks/pgd.h"
 #include "namid/data/dataset.h"
+#include "namid/eval/evaluate.h"
 #include "namid/run/metrics.h"
 #include "namid/run/stop_token.h"
-#include "namid/train/guard.h"
 #include "namid/train/options.h"
 
 namespace namid::train {
@@ -23,14 +21,13 @@ struct Validated {
 /// {"epoch", "natural_accuracy", "robust_accuracy"}; null if there is none.
 nlohmann::json to_json(const std::optional<Validated>& validated);
 
-/// A model whose predictions on at least 20 validation images are one class for 95 % of them has
-/// collapsed, unless the labels themselves are that uneven (their largest class has 90 % or more).
-bool has_collapsed(double largest_class_share, const at::Tensor& labels);
-
 /// Validates a model from time to time, remembers the best, and says when to stop. Better: higher
-/// robust accuracy; of equals, the one with higher natural accuracy.
+/// robust accuracy; of equals, the one with higher natural accuracy. With Select::test, as the
+/// released code: a mean of natural and robust accuracy that is not lower.
 class Validation {
  public:
+  /// images: the held-out ones, or the test set with Select::test. Attacked as in training, with
+  /// options.validation_steps.
   Validation(const data::Dataset& images, const attacks::PgdOptions& attack,
              const TrainOptions& options, const run::StopToken* stop);
 
@@ -38,32 +35,30 @@ class Validation {
   bool is_due(int epoch) const;
 
   struct Verdict {
-    Metrics metrics;       ///< validation_natural_accuracy, validation_robust_accuracy, ...
+    Metrics metrics;       ///< <images>_natural_accuracy, ..._robust_accuracy, ...
     bool is_best = false;  ///< better than all before
     bool stop = false;     ///< patience is over
   };
-  /// NumericError for a collapse where options.stop_on_collapse, except at the first validation: a
-  /// run that has hardly started may well predict one class. Interrupted leaves it unchanged.
-  Verdict run(const models::Classifier& model, const Position& position,
-              std::vector<std::string>& warnings);
+  /// Measures and changes nothing; run::Interrupted where a stop was asked for.
+  eval::QuickAccuracy measure(const models::Classifier& model) const;
+  /// Remembers what was measured at the end of `epoch`.
+  Verdict note(int epoch, const eval::QuickAccuracy& found);
 
+  /// "validation" or "test": what was validated on; null if nothing was.
+  const char* images() const;
   const std::optional<Validated>& last() const { return last_; }
   const std::optional<Validated>& best() const { return best_; }
-  int collapses() const { return collapses_; }
 
   nlohmann::json state() const;
   void load_state(const nlohmann::json& state);
 
  private:
-  void raise_alarm(const Position& position, double share, std::vector<std::string>& warnings);
-
   const data::Dataset& images_;
   const attacks::PgdOptions attack_;
   const TrainOptions& options_;
   const run::StopToken* stop_;
   std::optional<Validated> last_, best_;
   int since_best_ = 0;
-  int collapses_ = 0;
 };
 
 }  // namespace namid::train

@@ -1,49 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
-#include "namid/mi/estimator.h"
-#include "train/workbench.h"
+#include "train/estimate_bench.h"
 
 namespace namid::train {
 namespace {
 
 using testing::message_of;
 using testing::separable;
-using testing::small_attack;
 using testing::weights_sha256;
-
-/// A target with honest mistakes under attack, so that Eq. 6 selects some samples.
-struct Estimate : ::testing::Test {
-  Estimate() {
-    at::set_num_threads(1);
-    options.objective = mi::EstimationObjective::separate;
-    options.epochs = 3;
-    options.batch_size = 16;
-    options.units = 8;
-    options.milestones = {3};
-    options.checkpoint_every = 2;
-    attack.budget.epsilon = 0.3;
-  }
-  ::namid::testing::TempFolder temp;
-  run::RunFolder folder = run::RunFolder::create(temp.path(), "estimate", "test");
-  data::Dataset training = separable(70);
-  models::Classifier target = testing::small_model();
-  attacks::PgdOptions attack = small_attack();
-  EstimateOptions options;
-  run::StopToken stop;
-
-  nlohmann::json run(bool resume = false, const run::StopToken* token = nullptr) {
-    return estimate(target, "hash-of-target", training, false, attack, options,
-                    {folder, token ? token : &stop, resume, false});
-  }
-  std::string hash() const {
-    const auto pair = mi::load_estimators(folder / "estimators.safetensors");
-    return weights_sha256(pair.natural.state_dict()) +
-           weights_sha256(pair.adversarial.state_dict());
-  }
-};
 
 TEST_F(Estimate, RaisesTheScoresAndRecordsWhatTheyAreFor) {
   options.epochs = 12;
@@ -93,7 +58,7 @@ TEST_F(Estimate, AResumedRunEndsWithBitIdenticalNets) {
 }
 
 TEST_F(Estimate, SaysThatAnEstimatorIsWeak) {
-  options.objective = mi::EstimationObjective::selected;
+  options.rules.objective = mi::EstimationObjective::selected;
   attack.budget.epsilon = 0;  // nothing is ever selected: every step is skipped
   const auto result = run();
   EXPECT_TRUE(result.at("weak"));
@@ -104,11 +69,73 @@ TEST_F(Estimate, SaysThatAnEstimatorIsWeak) {
   EXPECT_EQ(warnings[1].get<std::string>().rfind("weak: ", 0), 0U);
 }
 
+TEST_F(Estimate, EveryObjectiveTrainsItsNetsAndResumes) {
+  for (const auto objective : {mi::EstimationObjective::selected, mi::EstimationObjective::standard,
+                               mi::EstimationObjective::natural}) {
+    SCOPED_TRACE(to_string(objective));
+    options.rules.objective = objective;
+    options.epochs = 1;
+    if (objective == mi::EstimationObjective::selected) label_by_target(training);
+    const auto one_pair = objective != mi::EstimationObjective::selected;
+    const auto nets = [&] {
+      const auto pair = mi::load_estimators(folder / "estimators.safetensors");
+      EXPECT_EQ(pair.info.objective, to_string(objective));
+      EXPECT_EQ(pair.adversarial.defined(), !one_pair);
+      return weights_sha256(pair.natural.state_dict());
+    };
+    folder = run::RunFolder::create(temp.path(), "estimate", "test");
+    const auto result = run();
+    EXPECT_EQ(result.at("scores").contains("standard_on_adversarial"), one_pair);
+    EXPECT_GT(result.at("selected_images"), 0);
+    const auto expected = nets();
+    folder = run::RunFolder::create(temp.path(), "estimate", "test");
+    run::StopToken now;
+    now.request(2);
+    EXPECT_THROW(run(false, &now), run::Interrupted);
+    run(true);
+    EXPECT_EQ(nets(), expected);
+  }
+}
+
+TEST_F(Estimate, ScoresHeldOutImagesAfterEachEpoch) {
+  validation = separable(40, 2);
+  label_by_target(training);
+  label_by_target(validation);
+  options.rules.objective = mi::EstimationObjective::selected;
+  const auto result = run();
+  std::vector<run::MetricsRow> epochs;
+  for (const auto& row : run::read_metrics(folder.path()))
+    if (row.kind == "epoch") epochs.push_back(row);
+  ASSERT_EQ(epochs.size(), 3U);
+  const auto& last = epochs.back().metrics;
+  const auto& held_out = result.at("validation");
+  EXPECT_EQ(held_out.at("scored_images"), 32) << "two full batches of 16";
+  EXPECT_EQ(last.at("validation_natural_on_natural"),
+            held_out.at("scores").at("natural_on_natural").get<double>());
+  EXPECT_EQ(last.at("validation_selected"), held_out.at("selected_images").get<double>());
+  const double sets = last.at("validation_selected") + last.at("validation_right");
+  EXPECT_GT(last.at("validation_selected"), 0);
+  EXPECT_NEAR(sets, 32 * last.at("validation_natural_accuracy"), 1e-9);
+}
+
 TEST_F(Estimate, RefusesWhatItCannotDo) {
   const auto refusal = [&] { return message_of<OptionError>([&] { run(); }); };
   options.profile = Profile::reference;
-  EXPECT_NE(refusal().find("[estimate] profile: 'reference' is not available"), std::string::npos);
+  options.rules.objective = mi::EstimationObjective::standard;
+  EXPECT_EQ(refusal(),
+            "[estimate] profile: the released code has the objectives separate and selected only, "
+            "got standard; use the paper profile");
+  options.rules.objective = mi::EstimationObjective::selected;
+  attack.budget.epsilon = 0.5;
+  EXPECT_NE(refusal().find("0.5 is the reference profile's radius in l2"), std::string::npos);
   options.profile = Profile::paper;
+  attack.budget.epsilon = 0.3;
+  options.layer = models::Layer::internal;
+  EXPECT_NE(refusal().find("small_cnn has no layer 'internal'"), std::string::npos);
+  options.layer = models::Layer::logits;
+  options.beta2 = 1;
+  EXPECT_EQ(refusal(), "[estimate] beta2: expected in [0, 1), got 1: nothing would move");
+  options.beta2 = 0.999;
   options.batch_size = 1;
   EXPECT_EQ(refusal(), "[estimate] batch_size: expected ≥ 2, got 1");
   options.batch_size = 71;

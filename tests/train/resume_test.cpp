@@ -10,6 +10,7 @@
 #include <random>
 #include <thread>
 
+#include "namid/defenses/mma.h"
 #include "namid/models/weights.h"
 #include "train/workbench.h"
 
@@ -54,6 +55,36 @@ TEST(Resume, EndsWithBitIdenticalWeights) {
   const auto expected = uninterrupted_weights();
   for (const int k : {1, 3, kStepsPerEpoch, kStepsPerEpoch + 1, 2 * kStepsPerEpoch, 17})
     EXPECT_EQ(weights_after_interruption(k), expected) << "interrupted after step " << k;
+}
+
+/// Max-margin training, whose margins must survive; asks for a stop in step `k`.
+std::string weights_of_mma(int k) {
+  testing::Workbench bench;
+  bench.options.lr = 0.5;  // so that images are soon right, and have margins
+  const auto objective = [&](int last) {
+    const auto table = std::make_shared<defenses::MarginTable>();
+    return defenses::Objective(
+        [&bench, table, last, calls = std::make_shared<int>(0)](
+            const auto& model, const auto& batch, const auto& context) {
+          if (++*calls == last) bench.stop.request(SIGINT);
+          return defenses::mma(model, batch, {testing::small_attack()}, {}, *table, context);
+        },
+        table);
+  };
+  if (k > 0) {
+    EXPECT_THROW(bench.run(objective(k)), run::Interrupted);
+    bench.stop.request(0);
+    bench.model = small_model("small_cnn", 77);
+  }
+  bench.run(objective(0), k > 0);
+  const auto rows = run::read_metrics(bench.folder.path());
+  EXPECT_GT(rows.back().metrics.at("margin_mean"), 0);
+  return bench.weights();
+}
+
+TEST(Resume, KeepsWhatTheObjectiveRemembers) {
+  const auto expected = weights_of_mma(0);
+  EXPECT_EQ(weights_of_mma(2 * kStepsPerEpoch + 1), expected);
 }
 
 TEST(Resume, OfAFinishedRunGivesItsResultAgain) {

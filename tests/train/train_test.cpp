@@ -8,7 +8,6 @@
 
 #include "namid/models/weights.h"
 #include "namid/run/checkpoint.h"
-#include "namid/train/validation.h"
 #include "train/workbench.h"
 
 namespace namid::train {
@@ -99,7 +98,6 @@ TEST_F(Train, ValidationChangesNoWeight) {
 
 TEST_F(Train, SelectsTheBestValidation) {
   bench.options.epochs = 4;
-  bench.options.stop_on_collapse = false;
   bench.options.select = Select::validation;
   // 42 images in batches of 8 are 6 steps: the weights are ruined in the third epoch.
   const auto result = bench.run(acting_at(14, collapse));
@@ -110,6 +108,37 @@ TEST_F(Train, SelectsTheBestValidation) {
   EXPECT_EQ(hash_of("model.safetensors"), hash_of("best.safetensors"));
   EXPECT_NE(hash_of("model.safetensors"), hash_of("last.safetensors"));
   EXPECT_EQ(result.at("weights_sha256"), hash_of("best.safetensors"));
+}
+
+TEST_F(Train, SelectTestTakesTheLastOfEqualMeansAndNamesItsImages) {
+  bench.options.epochs = 4;
+  bench.options.select = Select::test;
+  const auto result = bench.run(standstill);
+  const auto rows = epochs();
+  ASSERT_EQ(rows.size(), 4U);
+  int best = 0;
+  double most = -1;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const double sum =
+        rows[i].metrics.at("test_natural_accuracy") + rows[i].metrics.at("test_robust_accuracy");
+    EXPECT_EQ(rows[i].metrics.count("validation_robust_accuracy"), 0U);
+    if (sum >= most) best = static_cast<int>(i) + 1;
+    most = std::max(most, sum);
+  }
+  EXPECT_EQ(result.at("best_epoch"), best) << "not lower is better, as in the released code";
+  EXPECT_EQ(result.at("validated_on"), "test");
+  EXPECT_EQ(hash_of("model.safetensors"), hash_of("best.safetensors"));
+}
+
+TEST_F(Train, ValidationHasStepsOfItsOwn) {
+  bench.run();
+  testing::Workbench strong, same;
+  strong.options.validation_steps = 12;
+  strong.options.epochs = same.options.epochs = 3;
+  same.options.validation_steps = small_attack().steps;
+  const auto one = strong.run(), two = same.run();
+  EXPECT_EQ(strong.weights(), bench.weights());
+  EXPECT_LE(one.at("validation").at("robust_accuracy"), two.at("validation").at("robust_accuracy"));
 }
 
 TEST_F(Train, PatienceStopsWithoutABetterValidation) {
@@ -135,23 +164,80 @@ TEST_F(Train, ValidatesWhenDueAndAtTheEnd) {
 }
 
 TEST_F(Train, ACollapseStopsTheRunAndSaysHowToGoOn) {
-  bench.options.stop_on_collapse = true;
+  bench.options.alarms.on_collapse = OnAlarm::stop;
   const auto message = message_of<NumericError>([&] { bench.run(acting_at(12, collapse)); });
   for (const char* part : {"epoch 2", "one class is predicted for 100.0 %", "best.safetensors",
-                           "stop_on_collapse = false", "after step 6 is kept"})
+                           "set that alarm's option to \"warn\"", "after step 6 is kept"})
     EXPECT_NE(message.find(part), std::string::npos) << part << "\n" << message;
+  const auto alarms = bench.folder.read_record().at("result").at("alarms");
+  ASSERT_EQ(alarms.size(), 1U) << "a run that failed records its alarms as well";
+  EXPECT_EQ(alarms[0].at("alarm"), "collapse");
+  EXPECT_EQ(alarms[0].at("action"), "stop");
 }
 
 TEST_F(Train, ACollapseOnlyWarnsWhereItMay) {
-  bench.options.stop_on_collapse = false;
   const auto result = bench.run(acting_at(12, collapse));
-  EXPECT_EQ(result.at("collapses"), 2) << "after epochs 2 and 3";
-  EXPECT_EQ(result.at("warnings").size(), 2U);
+  ASSERT_EQ(result.at("alarms").size(), 1U);
+  const auto alarm = result.at("alarms")[0];
+  EXPECT_EQ(alarm.at("epochs"), 2) << "after epochs 2 and 3";
+  EXPECT_EQ(alarm.at("first_epoch"), 2);
+  EXPECT_EQ(alarm.at("last_epoch"), 3);
+  EXPECT_EQ(result.at("warnings").size(), 1U) << "one warning while it lasts";
+  const auto rows = epochs();
+  EXPECT_EQ(rows[1].metrics.at("alarm_collapse"), 1);
+}
+
+TEST_F(Train, AnIncredibleScoreWarnsOrStopsWithoutValidation) {
+  bench.validation = {};
+  const auto far = [](const auto& model, const auto& batch, const auto& context) {
+    auto got = adversarial()(model, batch, context);
+    got.metrics["natural_score"] = context.epoch == 2 ? -9.5 : 1;
+    return got;
+  };
+  const auto result = bench.run(far);
+  ASSERT_EQ(result.at("alarms").size(), 1U);
+  EXPECT_EQ(result.at("alarms")[0].at("alarm"), "incredible_scores");
+  EXPECT_EQ(result.at("alarms")[0].at("epochs"), 1);
+  const auto rows = epochs();
+  for (const std::size_t i : {0U, 1U, 2U})
+    EXPECT_EQ(rows[i].metrics.at("alarm_incredible_scores"), i == 1 ? 1 : 0) << i;
+
+  testing::Workbench strict;
+  strict.options.alarms.on_incredible_scores = OnAlarm::stop;
+  const auto message = message_of<NumericError>([&] { strict.run(far); });
+  EXPECT_NE(message.find("natural_score -9.50; beyond log(N-1) = 1.95 (N = 8)"), std::string::npos)
+      << message;
+  testing::Workbench deaf;
+  deaf.options.alarms.on_incredible_scores = OnAlarm::off;
+  EXPECT_TRUE(deaf.run(far).at("alarms").empty());
+}
+
+TEST_F(Train, OverfittingEndsTheRunEarlyWhereItShould) {
+  bench.options.epochs = 8;
+  bench.options.milestones = {};
+  bench.options.lr = 0.1;
+  bench.options.alarms.on_overfitting = OnAlarm::stop;
+  // Learns for five epochs, then trains on false labels while "training accuracy" rises.
+  const auto overfit = [](const auto& model, const auto& batch, const auto& context) {
+    auto seen = batch;
+    if (context.epoch > 5) seen.y = (batch.y + 1).remainder(testing::kClasses);
+    auto got = adversarial()(model, seen, context);
+    got.metrics["adversarial_accuracy"] = 0.1 * context.epoch;
+    return got;
+  };
+  const auto result = bench.run(overfit);
+  EXPECT_GT(result.at("epochs"), 5);
+  EXPECT_LT(result.at("epochs"), 8);
+  EXPECT_TRUE(result.at("stopped_early"));
+  EXPECT_NE(result.at("warnings").back().get<std::string>().find("robust overfitting"),
+            std::string::npos);
+  EXPECT_EQ(hash_of("model.safetensors"), hash_of("last.safetensors"));
 }
 
 TEST_F(Train, TheFirstValidationOnlyWarnsOfACollapse) {
   bench.options.epochs = 1;
-  EXPECT_EQ(bench.run(acting_at(6, collapse)).at("collapses"), 1);
+  bench.options.alarms.on_collapse = OnAlarm::stop;
+  EXPECT_EQ(bench.run(acting_at(6, collapse)).at("alarms")[0].at("epochs"), 1);
 }
 
 TEST_F(Train, WarnsOnceOfEmptySelections) {
@@ -249,8 +335,11 @@ TEST_F(Train, RefusesWhatItCannotDo) {
   const auto expect = [](const std::string& message, const char* part) {
     EXPECT_NE(message.find(part), std::string::npos) << message;
   };
-  expect(refusal([](auto& b) { b.options.profile = Profile::reference; }),
-         "[train] profile: 'reference' is not available yet; use 'paper'");
+  expect(refusal([](auto& b) {
+           b.options.profile = Profile::reference;
+           b.options.defense = defenses::Defense::namid_t;
+         }),
+         "[train] profile: the released code has no namid-t");
   expect(refusal([](auto& b) { b.options.epochs = 0; }), "[train] epochs: expected ≥ 1, got 0");
   expect(refusal([](auto& b) { b.options.lr = 0; }), "[train] lr: expected > 0, got 0");
   expect(refusal([](auto& b) { b.options.milestones = {0}; }), "[train] milestones");
@@ -262,19 +351,15 @@ TEST_F(Train, RefusesWhatItCannotDo) {
          "[train] select");
   expect(refusal([](auto& b) {
            b.validation = {};
+           b.options.select = Select::test;
+         }),
+         "[train] select: 'test' needs the test images");
+  expect(refusal([](auto& b) {
+           b.validation = {};
            b.options.patience = 3;
          }),
          "[train] patience");
   expect(refusal([](auto& b) { b.training.num_classes = 4; }), "does not fit the model");
-}
-
-TEST(Collapse, ComparesPredictionsWithUnevenLabels) {
-  const auto even = at::arange(30, at::kLong).remainder(3);
-  EXPECT_TRUE(has_collapsed(0.95, even));
-  EXPECT_FALSE(has_collapsed(0.94, even));
-  EXPECT_TRUE(has_collapsed(1, at::arange(20, at::kLong).remainder(2)));
-  EXPECT_FALSE(has_collapsed(1, at::arange(19, at::kLong).remainder(2))) << "too few images";
-  EXPECT_FALSE(has_collapsed(1, at::zeros({40}, at::kLong))) << "one class is right";
 }
 
 }  // namespace

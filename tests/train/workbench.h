@@ -68,7 +68,7 @@ inline TrainOptions small_options() {
   options.lr = 0.05;
   options.milestones = {3};
   options.seed = 11;
-  options.stop_on_collapse = false;  // so few images and steps do collapse now and then
+  options.alarms.on_collapse = OnAlarm::warn;  // so few images and steps do collapse now and then
   return options;
 }
 
