@@ -48,7 +48,7 @@ nlohmann::json score_report(const models::Classifier& model, const mi::Estimator
                           " images, got ", batch_size));
   const auto frozen = model.frozen_eval();
   estimators.natural.freeze();
-  estimators.adversarial.freeze();
+  if (estimators.adversarial.defined()) estimators.adversarial.freeze();
   std::vector<std::int64_t> rows(static_cast<std::size_t>(batch_size));
   Means means;
   for (std::int64_t first = 0; first + batch_size <= dataset.size(); first += batch_size) {
@@ -60,7 +60,7 @@ nlohmann::json score_report(const models::Classifier& model, const mi::Estimator
     const at::NoGradGuard no_grad;
     auto metrics =
         mi::mean_scores(estimators, scored_batch(model, estimators.info.layer, batch, x_adv));
-    metrics["selected"] /= batch_size;
+    for (const auto* count : {"selected", "right"}) metrics[count] /= batch_size;
     means.add(metrics);
   }
   return means.json();
