@@ -34,7 +34,8 @@ std::string accuracy_text(const std::optional<Accuracy>& accuracy) {
 
 std::string images_text(const ResultRow& row) {
   const std::string count = row.n ? count_text(row.n) : "-";
-  return row.source == Source::validation ? count + " (validation)" : count;
+  if (row.source == Source::validation) return count + " (validation)";
+  return row.source == Source::chosen_test ? count + " (test, chose the weights)" : count;
 }
 
 Texts header() {
@@ -127,7 +128,17 @@ std::string csv_cell(const std::string& text) {
 }
 
 const char* source_name(Source source) {
-  return source == Source::test ? "test" : source == Source::validation ? "validation" : "";
+  switch (source) {
+    case Source::none:
+      break;
+    case Source::validation:
+      return "validation";
+    case Source::test:
+      return "test";
+    case Source::chosen_test:
+      return "test_chose_weights";
+  }
+  return "";
 }
 
 void put(ordered_json& object, const std::string& key, const std::optional<double>& value) {

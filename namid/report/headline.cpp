@@ -77,7 +77,8 @@ void add_warnings(Html& page, const RunData& run) {
 }
 
 std::string source_word(const ResultRow& row) {
-  return row.source == Source::validation ? " on validation images" : "";
+  if (row.source == Source::validation) return " on validation images";
+  return row.source == Source::chosen_test ? " on test images that chose the weights" : "";
 }
 
 void add_card(Html& page, const std::string& name, const Accuracy& accuracy, const ResultRow& row,
@@ -128,6 +129,12 @@ void add_meaning(Html& page, const std::vector<ResultRow>& rows, const std::stri
         page,
         "These are numbers on validation images, measured during training; no test images "
         "were evaluated.");
+  }
+  if (rows.front().source == Source::chosen_test) {
+    add_paragraph(page,
+                  "The weights were chosen among the epochs by these very test images (select = "
+                  "test, as the released code does): the numbers are biased upwards and compare "
+                  "with no others.");
   }
   add_paragraph(
       page,

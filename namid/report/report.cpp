@@ -27,10 +27,12 @@ std::filesystem::path write_report(const std::filesystem::path& path) {
   add_title(page, run);
   page.close().open("main");
   add_headline(page, run);
+  add_alarms(page, run);
   add_accuracies(page, run);
   add_attack(page, run);
   add_curves(page, run);
   add_scores(page, run);
+  add_studies(page, run);
   add_classes(page, run);
   add_gallery(page, run);
   add_provenance(page, run);

@@ -48,7 +48,8 @@ ResultRow row_of(const RunData& run) {
 }
 
 void take_evaluation(ResultRow& row, const RunData& evaluation) {
-  row.source = Source::test;
+  const bool chosen = text_at(evaluation.record, "chosen_on") == "test";
+  row.source = chosen ? Source::chosen_test : Source::test;
   row.natural = accuracy_at(evaluation, "result/natural");
   row.robust = accuracy_at(evaluation, "result/robust");
   row.n = number_at(evaluation.record, "result/n");
@@ -58,9 +59,10 @@ void take_evaluation(ResultRow& row, const RunData& evaluation) {
 void take_validation(ResultRow& row, const RunData& run) {
   row.natural = accuracy_at(run, "result/validation/natural_accuracy");
   row.robust = accuracy_at(run, "result/validation/robust_accuracy");
-  row.n = number_at(run.record, "data/validation");
+  const bool test = text_at(run.record, "result/validated_on") == "test";
+  row.n = number_at(run.record, test ? "data/test" : "data/validation");
   if (row.n == 0.0) row.n.reset();
-  if (row.natural || row.robust) row.source = Source::validation;
+  if (row.natural || row.robust) row.source = test ? Source::chosen_test : Source::validation;
 }
 
 ResultRow training_row(const RunData& run) {

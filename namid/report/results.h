@@ -25,8 +25,8 @@ AttackFacts attack_of(const RunData& run);
 /// "8/255 (0.0314)" where `epsilon` is a whole number of 255ths, else the number.
 std::string epsilon_text(double epsilon);
 
-/// Which images an accuracy was measured on.
-enum class Source { none, validation, test };
+/// Which images an accuracy was measured on. chosen_test: test images that chose the weights.
+enum class Source { none, validation, test, chosen_test };
 
 /// One line of a comparison.
 struct ResultRow {

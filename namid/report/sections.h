@@ -13,6 +13,8 @@ namespace namid::report {
 void add_title(Html& page, const RunData& run);
 /// Accuracies with their intervals as cards and chart, and what they mean.
 void add_headline(Html& page, const RunData& run);
+/// Alarms that were raised in training, if any.
+void add_alarms(Html& page, const RunData& run);
 /// Defences of a demo, or attacks of an evaluation, in numbers.
 void add_accuracies(Html& page, const RunData& run);
 void add_attack(Html& page, const RunData& run);
@@ -20,6 +22,8 @@ void add_attack(Html& page, const RunData& run);
 void add_curves(Html& page, const RunData& run);
 /// Mean DV scores, and what they are not.
 void add_scores(Html& page, const RunData& run);
+/// Scores per attack and class of `namid mi`, and the quantities of the paper's Fig. 2 and 4.
+void add_studies(Html& page, const RunData& run);
 void add_classes(Html& page, const RunData& run);
 /// Clean, adversarial and amplified difference of the images that the evaluations kept.
 void add_gallery(Html& page, const RunData& run);

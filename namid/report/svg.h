@@ -53,6 +53,23 @@ struct IntervalGroup {
 /// Dots with whiskers on one axis from 0 to 100 %, the numbers beside them.
 Html interval_chart(const std::string& title, const std::vector<IntervalGroup>& groups);
 
+/// A value on an axis from 0 on, with a half-width drawn as whiskers.
+struct Score {
+  std::string name;
+  int colour = 0;
+  double value = 0;
+  double half_width = 0;
+};
+
+struct ScoreGroup {
+  std::string name;  ///< may be empty
+  std::vector<Score> scores;
+};
+
+/// Dots with whiskers on one axis from 0 to the largest end, the numbers and `unit` beside them.
+Html score_chart(const std::string& title, const std::string& unit,
+                 const std::vector<ScoreGroup>& groups);
+
 /// A small picture for a table's cell: two dots on a track from 0 to 1, joined.
 Html accuracy_pair(double natural, double robust);
 

@@ -72,17 +72,24 @@ const std::vector<std::pair<const char*, const char*>>& score_names() {
       {"natural_on_natural", "natural estimator, natural images"},
       {"natural_on_adversarial", "natural estimator, adversarial images"},
       {"adversarial_on_natural", "adversarial estimator, natural images"},
-      {"adversarial_on_adversarial", "adversarial estimator, adversarial images"}};
+      {"adversarial_on_adversarial", "adversarial estimator, adversarial images"},
+      {"standard_on_adversarial", "standard estimator, adversarial images"}};
   return names;
 }
 
+/// Suffixes of keys, and the samples that they mean.
+const std::vector<std::pair<const char*, const char*>>& score_sets() {
+  static const std::vector<std::pair<const char*, const char*>> sets = {
+      {"", ""}, {"_selected", " (selected samples)"}, {"_right", " (right on both images)"}};
+  return sets;
+}
+
 std::string score_label(const std::string& key) {
-  constexpr std::string_view kSelected = "_selected";
-  const bool selected = key.ends_with(kSelected);
-  const std::string stem = selected ? key.substr(0, key.size() - kSelected.size()) : key;
-  for (const auto& [name, label] : score_names()) {
-    if (stem == name) return str(label, selected ? " (selected samples)" : "");
+  for (const auto& [suffix, set] : score_sets()) {
+    for (const auto& [name, label] : score_names())
+      if (key == str(name, suffix)) return str(label, set);
   }
+  if (key == "right") return "share of samples right on both images";
   return key == "selected" ? "share of samples selected (Eq. 6)" : key;
 }
 
@@ -113,7 +120,7 @@ std::vector<std::string> score_keys(const std::vector<std::pair<std::string, jso
     });
     if (held && std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
   };
-  for (const char* suffix : {"", "_selected"}) {
+  for (const auto& [suffix, set] : score_sets()) {
     for (const auto& [name, label] : score_names()) add(str(name, suffix));
   }
   for (const auto& [name, column] : columns) {

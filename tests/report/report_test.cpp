@@ -73,6 +73,44 @@ TEST(Report, EvaluationSaysAccuraciesIntervalsAndTheirLimits) {
   }
 }
 
+TEST(Report, TrainingListsItsAlarms) {
+  TempFolder folder;
+  namid::testing::write_training(folder / "plain");
+  EXPECT_FALSE(has(page_of(folder / "plain"), "Alarms"));
+  auto record = namid::testing::training_record("namid", "2026-03-04T11:00:00Z");
+  record["result"]["alarms"] = {{{"alarm", "incredible_scores"},
+                                 {"action", "warn"},
+                                 {"epochs", 3},
+                                 {"first_epoch", 4},
+                                 {"last_epoch", 9},
+                                 {"text", "epoch 4: mean scores <in nats>"}}};
+  namid::testing::write_record(folder / "raised", record);
+  const std::string page = page_of(folder / "raised");
+  expect_safe(page);
+  for (const char* part : {"<h2>Alarms</h2>", "incredible scores", "4 to 9", "&lt;in nats&gt;"})
+    EXPECT_TRUE(has(page, part)) << part;
+}
+
+TEST(Report, SaysWhenTestImagesChoseTheWeights) {
+  TempFolder folder;
+  auto training = namid::testing::training_record("standard", "2026-03-04T11:00:00Z");
+  training["result"]["validated_on"] = "test";
+  training["data"]["test"] = 1000;
+  namid::testing::write_record(folder / "chosen", training);
+  auto evaluation = namid::testing::evaluation_record();
+  evaluation["chosen_on"] = "test";
+  namid::testing::write_record(folder / "evaluated", evaluation);
+  for (const char* run : {"chosen", "evaluated"}) {
+    const std::string page = page_of(folder / run);
+    expect_safe(page);
+    EXPECT_TRUE(has(page, "on test images that chose the weights")) << run;
+    EXPECT_TRUE(has(page, "biased upwards and compare with no others")) << run;
+    EXPECT_NE(compare({folder / run}, TableFormat::text).find("(test, chose the weights)"),
+              std::string::npos)
+        << run;
+  }
+}
+
 TEST(Report, DemoShowsItsRowsCurvesAndScoresUnderTheirTrueName) {
   TempFolder folder;
   namid::testing::write_demo(folder / "demo");

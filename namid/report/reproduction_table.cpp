@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "namid/core/format.h"
+#include "namid/report/published.h"
+#include "namid/report/reproduction.h"
+#include "namid/report/shapes.h"
+
+namespace namid::report {
+namespace {
+
+using nlohmann::json;
+using Texts = std::vector<std::string>;
+
+/// Lines of cells, the first a header, as text in columns or as Markdown.
+std::string render(const std::vector<Texts>& lines, TableFormat format) {
+  const bool markdown = format == TableFormat::markdown;
+  std::vector<std::size_t> widths(lines.front().size(), 3);
+  for (const auto& line : lines)
+    for (std::size_t c = 0; c < line.size(); ++c)
+      widths[c] = std::max(widths[c], count_letters(line[c]));
+  const auto padded = [](const std::string& text, std::size_t width) {
+    return text + std::string(width - count_letters(text), ' ');
+  };
+  std::string out;
+  for (std::size_t l = 0; l < lines.size(); ++l) {
+    std::string row = markdown ? "|" : "";
+    for (std::size_t c = 0; c < widths.size(); ++c)
+      row += markdown ? str(" ", padded(lines[l][c], widths[c]), " |")
+                      : str(padded(lines[l][c], widths[c]), "  ");
+    out += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
+    if (l > 0 || !markdown) continue;
+    out += "|";
+    for (const auto width : widths) out += str(" ", std::string(width, '-'), " |");
+    out += "\n";
+  }
+  return out;
+}
+
+/// "62.3 ± 1.2"; without a deviation the mean alone.
+std::string accuracy_text(const json& object) {
+  std::string text = fixed(object.at("mean").get<double>(), 2);
+  if (object.contains("sd") && object["sd"].is_number())
+    text += str(" ± ", fixed(object["sd"].get<double>(), 2));
+  return text;
+}
+
+std::string cell(const json& columns, const std::string& column) {
+  const auto found = columns.find(column);
+  return found == columns.end() ? "not available" : accuracy_text(*found);
+}
+
+/// The columns of all rows: those of the paper in its order, then what was measured besides.
+Texts columns_of(const json& rows, const std::string& judge) {
+  Texts columns;
+  const auto add = [&](const std::string& name) {
+    if (std::find(columns.begin(), columns.end(), name) == columns.end()) columns.push_back(name);
+  };
+  for (const auto& row : rows)
+    for (const auto& name : published_columns(row.value("table", ""))) add(name);
+  for (const auto& name : {std::string("none"), std::string("pgd-40"), judge}) add(name);
+  add("gap");
+  return columns;
+}
+
+std::string title(const json& row) {
+  return row.value("paper", row.value("name", ""));
+}
+
+/// "namid-t, linf": short, where the paper's own name stands in the table above.
+std::string short_name(const json& row) {
+  const auto variant = row.value("variant", "");
+  return str(row.value("defense", ""), variant.empty() ? "" : "-", variant, ", ",
+             row.value("norm", ""), ", ", row.value("data", ""));
+}
+
+std::string baseline_name(const json& rows, const json& row) {
+  for (const auto& other : rows)
+    if (other.value("name", "") == row.value("baseline", "-")) return short_name(other);
+  return "";
+}
+
+std::vector<Texts> accuracy_lines(const json& rows, const std::string& judge) {
+  const Texts columns = columns_of(rows, judge);
+  Texts header = {"row", "", "seeds"};
+  for (const auto& column : columns)
+    header.push_back(column == "none" ? "natural" : column == "gap" ? "pgd-40 - judge" : column);
+  std::vector<Texts> lines = {header};
+  for (const auto& row : rows) {
+    if (!row.at("published").empty()) {
+      Texts line = {title(row), "published", ""};
+      for (const auto& column : columns) {
+        const bool known = row["published"].contains(column);
+        line.push_back(known ? accuracy_text(row["published"][column]) : "");
+      }
+      lines.push_back(line);
+    }
+    for (const auto& [checkpoint, measured] : row.at("measured").items()) {
+      Texts line = {title(row), "measured, " + checkpoint, str(row.at("seeds").size())};
+      for (const auto& column : columns) line.push_back(cell(measured, column));
+      lines.push_back(line);
+    }
+    if (!row.at("measured").empty()) continue;
+    Texts line = {title(row), "not run", "0"};
+    line.resize(header.size());
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+std::string interval_text(const json& interval) {
+  const auto end = [](const json& value, const char* missing) {
+    return value.is_number() ? fixed(value.get<double>(), 2) : std::string(missing);
+  };
+  return str("[", end(interval.at(0), "-inf"), ", ", end(interval.at(1), "inf"), "]");
+}
+
+std::string verdict_text(const json& effect) {
+  if (!effect.contains("resolved")) return "one pair: no test";
+  if (!effect.at("resolved").get<bool>()) return "not resolvable at this scale";
+  return effect.at("mean").get<double>() > 0 ? "above the baseline" : "below the baseline";
+}
+
+std::vector<Texts> effect_lines(const json& rows) {
+  std::vector<Texts> lines = {{"row", "against", "checkpoint", "column", "pairs", "difference",
+                               "95 % sign flips", "95 % bootstrap", "p", "detectable", "verdict"}};
+  for (const auto& row : rows) {
+    if (!row.contains("against")) continue;
+    for (const auto& [checkpoint, columns] : row["against"].items()) {
+      for (const auto& [column, effect] : columns.items()) {
+        const bool tested = effect.contains("resolved");
+        lines.push_back({short_name(row), baseline_name(rows, row), checkpoint,
+                         column == "none" ? "natural" : column, str(effect.at("pairs").get<int>()),
+                         fixed(effect.at("mean").get<double>(), 2),
+                         tested ? interval_text(effect.at("interval")) : "-",
+                         tested ? interval_text(effect.at("bootstrap")) : "-",
+                         tested ? fixed(effect.at("p").get<double>(), 4) : "-",
+                         tested ? fixed(effect.at("detectable").get<double>(), 2) : "-",
+                         verdict_text(effect)});
+      }
+    }
+  }
+  return lines;
+}
+
+std::string failure_text(const json& rows) {
+  std::string text;
+  for (const auto& row : rows)
+    for (const auto& failure : row.at("failures"))
+      text += str("failed: ", title(row), ", ", failure.get<std::string>(), "\n");
+  return text.empty() ? text : "\n" + text;
+}
+
+}  // namespace
+
+std::string reproduction_table(const json& rows, const std::string& judge, TableFormat format) {
+  std::string text = render(accuracy_lines(rows, judge), format);
+  text += "\nAccuracies in percent, mean ± standard deviation over seeds.\n";
+  const auto effects = effect_lines(rows);
+  if (effects.size() > 1)
+    text += "\n" + render(effects, format) +
+            "\nDifferences in percentage points over paired seeds. Sign flips: other seeds, these "
+            "images; bootstrap: other seeds and images.\nDetectable: the difference found with "
+            "power 0.8 at level 0.05. Columns and rows are not corrected for their number.\n";
+  return text + failure_text(rows);
+}
+
+}  // namespace namid::report
