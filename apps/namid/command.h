@@ -72,6 +72,9 @@ class RunCommand {
   /// Path of the option that decides which others there are ("attack.name"); empty: there is none.
   /// `options` declares those that belong to its present value.
   virtual std::string selector() const { return ""; }
+  /// Changes the defaults of other options to those of the present profile. What file and flags
+  /// give is already there when this is called, and is given again afterwards: it wins.
+  virtual void apply_profile() {}
   /// Reads inputs and checks what can be checked before a run folder exists.
   virtual void prepare() = 0;
   /// Does the work in `folder`, from its checkpoint if `resume`; returns the record's "result".
@@ -82,6 +85,8 @@ class RunCommand {
   virtual json document(const json& result, const run::RunFolder& folder) const;
   /// The exit code of a run that came to its end with this result.
   virtual int exit_status(const json&) const { return 0; }
+  /// Whether `namid resume` of a finished run looks for what can be added to it.
+  virtual bool goes_on_when_done() const { return false; }
   /// Parts of the record known after `prepare`: "data", "model", ...
   virtual json record() const { return json::object(); }
 
@@ -120,16 +125,18 @@ void add_estimate(CLI::App& app);
 void add_evaluate(CLI::App& app);
 /// `arguments`: the program's, as far as they are this command's.
 void add_attack(CLI::App& app, std::span<const std::string> arguments);
+void add_mi(CLI::App& app, std::span<const std::string> arguments);
 void add_verify(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_ledger(CLI::App& app);
 void add_report(CLI::App& app);
+void add_reproduce(CLI::App& app);
 void add_resume(CLI::App& app);
 void add_list(CLI::App& app);
 void add_doctor(CLI::App& app);
 
 /// The command line that gives the command's present options: every flag that is not at its
-/// default.
+/// default, whatever the profile.
 std::vector<std::string> command_line(RunCommand& command);
 
 /// The command object of a recorded run, for `resume`: its name in run.json → a fresh object.

@@ -3,6 +3,7 @@
 
 #include "apps/namid/command.h"
 #include "apps/namid/flags.h"
+#include "namid/core/format.h"
 
 namespace namid::app {
 
@@ -22,12 +23,15 @@ void add_run_command(CLI::App& app, const std::string& help, const std::string& 
       options.set(selector, *given);
   }
   auto* sub = app.add_subcommand(state->command.command(), help);
+  const bool names_a_model = positional != "table";
   if (!positional.empty())
-    sub->add_option("MODEL", state->argument, "model run or file (also --" + positional + ")");
+    sub->add_option(names_a_model ? "MODEL" : "TABLE", state->argument,
+                    str(names_a_model ? "model run or file" : "what to reproduce", " (also --",
+                        positional, ")"));
   add_output_flags(*sub, state->output);
   state->flags = std::make_unique<Flags>(*sub, state->command.options());
   sub->callback([state, positional] {
-    state->flags->apply();
+    state->flags->apply([state] { state->command.apply_profile(); });
     if (!state->argument.empty()) state->command.options().set(positional, state->argument);
     if (const int code = execute(state->command, state->output)) throw Exit{code};
   });

@@ -4,8 +4,8 @@
 #include "apps/namid/command_inl.h"
 #include "apps/namid/demo_command.h"
 #include "apps/namid/inputs.h"
+#include "apps/namid/stages.h"
 #include "namid/attacks/pgd.h"
-#include "namid/core/log.h"
 #include "namid/eval/scores.h"
 #include "namid/report/report.h"
 
@@ -72,16 +72,7 @@ EvaluateCommand DemoCommand::evaluation(const std::filesystem::path& model) cons
 json DemoCommand::stage(RunCommand& command, const run::RunFolder& parent,
                         const std::string& name) const {
   command.show_progress = show_progress;
-  const auto path = parent / name;
-  if (!std::filesystem::exists(path / "run.json")) {
-    if (show_progress) log_info("demo: ", name);
-    return run_stage(command, parent.create_child(name), false);
-  }
-  const auto folder = run::RunFolder::open(path);
-  const auto record = folder.read_record();
-  if (record.value("status", "") == "done") return record.at("result");
-  // A stage killed before its options were written starts anew.
-  return run_stage(command, folder, std::filesystem::exists(path / "config.toml"));
+  return run_child(command, parent, name);
 }
 
 json DemoCommand::row(const run::RunFolder& folder, const std::string& name,

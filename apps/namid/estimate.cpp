@@ -4,6 +4,7 @@
 #include "apps/namid/train_command.h"
 #include "namid/models/weights.h"
 #include "namid/run/stop_token.h"
+#include "namid/train/profile.h"
 #include "namid/train/train.h"
 
 namespace namid::app {
@@ -13,7 +14,7 @@ EstimateCommand::EstimateCommand() {
 }
 
 std::string EstimateCommand::default_name() const {
-  return std::string(to_string(estimate.objective));
+  return std::string(to_string(estimate.rules.objective));
 }
 
 OptionSet EstimateCommand::options() {
@@ -22,20 +23,24 @@ OptionSet EstimateCommand::options() {
   return set;
 }
 
+void EstimateCommand::apply_profile() {
+  train::apply_profile(estimate, attack);
+}
+
 void EstimateCommand::prepare() {
   if (std::exchange(prepared_, true)) return;
   validate(estimate, "estimate");
   attacks::validate_budget(attack.budget, "attack");
   refuse_targeted(attack);
-  if (estimate.profile == train::Profile::reference)
-    throw OptionError("[estimate] profile: 'reference' is not available yet; use 'paper'");
+  train::check_profile(estimate, attack);
   if (inputs.target.empty())
     throw OptionError("[estimate] expected the model to score: namid estimate MODEL");
   target_ = read_model(inputs.target);
   place(target_, runtime);
+  mi::layer_channels(target_, estimate.layer);  // a target without the layer is refused here
   const auto all = data::load_dataset(data, data::Part::train);
   // The same split as the target's, if seed and size are the same.
-  training_ = data::split_validation(all, data.validation, estimate.seed).first;
+  std::tie(training_, validation_) = data::split_validation(all, data.validation, estimate.seed);
   if (training_.shape() != target_.info().input_shape ||
       training_.num_classes != target_.info().num_classes)
     throw OptionError(str("[estimate] data set ", training_.name,
@@ -43,16 +48,24 @@ void EstimateCommand::prepare() {
 }
 
 json EstimateCommand::record() const {
-  return {{"data", data_record(training_)},
-          {"model", model_record(target_)},
-          {"seed", estimate.seed},
-          {"profile", to_string(estimate.profile)}};
+  json record = {{"data", data_record(training_)},
+                 {"model", model_record(target_)},
+                 {"seed", estimate.seed},
+                 {"profile", to_string(estimate.profile)},
+                 {"target", inputs.target}};
+  record["data"]["validation"] = validation_.size();
+  record["model"]["sha256"] = models::weights_sha256(target_.state_dict());
+  return record;
 }
 
 json EstimateCommand::run(const run::RunFolder& folder, bool resume) {
-  return train::estimate(target_, models::weights_sha256(target_.state_dict()), training_,
-                         data::augments(data, training_), attack, estimate,
-                         {folder, &run::process_stop_token(), resume, show_progress});
+  return train::estimate({.target = target_,
+                          .target_sha256 = models::weights_sha256(target_.state_dict()),
+                          .training = training_,
+                          .validation = validation_,
+                          .augment = data::augments(data, training_),
+                          .attack = attack},
+                         estimate, {folder, &run::process_stop_token(), resume, show_progress});
 }
 
 std::string EstimateCommand::summary(const json& result, const run::RunFolder& folder) const {
@@ -64,8 +77,7 @@ std::string EstimateCommand::summary(const json& result, const run::RunFolder& f
 }
 
 void add_estimate(CLI::App& app) {
-  add_run_command<EstimateCommand>(app, "train estimators on a frozen target (Eq. 4, Eq. 5)",
-                                   "target");
+  add_run_command<EstimateCommand>(app, "train estimators on a frozen target", "target");
 }
 
 }  // namespace namid::app

@@ -14,6 +14,7 @@ EvaluateCommand::EvaluateCommand() {
 }
 
 std::string EvaluateCommand::default_name() const {
+  if (!adaptive.estimators.empty()) return "adaptive";
   if (suite.suite == "pgd") return str("pgd-", attack.steps);
   const auto list = suite.suite.find_first_of("(, ");
   return list == std::string::npos ? suite.suite : suite.suite.substr(0, list) + "-list";
@@ -26,7 +27,8 @@ OptionSet EvaluateCommand::options() {
       .add("", evaluate)
       .add("", data)
       .add("", runtime)
-      .add("attack", attack);
+      .add("attack", attack)
+      .add("adaptive", adaptive, false);
   return set;
 }
 
@@ -40,7 +42,20 @@ void EvaluateCommand::prepare() {
   classifier_ = read_model(inputs.model);
   place(classifier_, runtime);
   test_ = data::load_dataset(data, data::Part::test);
+  if (!adaptive.estimators.empty()) add_adaptive_attacks();
   eval::check_evaluation(classifier_, test_, attacks_, evaluate);
+}
+
+void EvaluateCommand::add_adaptive_attacks() {
+  const auto estimators = read_estimators(adaptive.estimators);
+  mi::check_estimators(
+      estimators.info, classifier_,
+      {.budget = attack.budget, .allow_mismatch = mi::EstimatorMismatch::norm, .allow_weak = true});
+  for (const auto* estimator : {&estimators.natural, &estimators.adversarial})
+    if (estimator->defined()) estimator->to(classifier_.device());
+  for (auto& entry :
+       eval::adaptive_attacks(estimators, test_, attack.budget, evaluate.seed, adaptive))
+    attacks_.attacks.push_back(std::move(entry));
 }
 
 json EvaluateCommand::record() const {

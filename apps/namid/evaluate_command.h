@@ -4,6 +4,7 @@
 #include "apps/namid/command.h"
 #include "namid/attacks/pgd.h"
 #include "namid/data/dataset.h"
+#include "namid/eval/adaptive.h"
 #include "namid/eval/evaluate.h"
 #include "namid/eval/suite.h"
 #include "namid/models/classifier.h"
@@ -34,8 +35,11 @@ class EvaluateCommand : public RunCommand {
   eval::EvaluateOptions evaluate;
   data::DataOptions data;
   attacks::PgdOptions attack;
+  eval::AdaptiveOptions adaptive;
 
  private:
+  void add_adaptive_attacks();
+
   eval::Suite attacks_;
   data::Dataset test_;
   models::Classifier classifier_;

@@ -53,11 +53,16 @@ std::vector<std::string> command_line(RunCommand& command) {
   const auto present = command.options();
   const auto selector = command.selector();
   if (!selector.empty()) fresh->options().set(selector, present.find(selector).text());
-  const auto defaults = fresh->options();
+  const auto again = fresh->options();
+  std::map<std::string, std::string> defaults, profiled;
+  for (const auto& entry : again.entries()) defaults[entry.path()] = entry.text();
+  for (const auto& entry : present.entries()) again.set(entry.path(), entry.text());
+  fresh->apply_profile();
+  for (const auto& entry : again.entries()) profiled[entry.path()] = entry.text();
   std::vector<std::string> words = {"namid", command.command()};
   for (const auto& entry : present.entries()) {
-    const auto text = entry.text();
-    if (entry.path() != selector && text == defaults.find(entry.path()).text()) continue;
+    const auto path = entry.path(), text = entry.text();
+    if (path != selector && text == defaults.at(path) && text == profiled.at(path)) continue;
     if (entry.type == "bool") {
       words.push_back(entry.flag() + "=" + text);
     } else {

@@ -24,6 +24,7 @@ std::string section_flag(const OptionEntry& entry) {
 std::string flag_names(const OptionEntry& entry, const std::map<std::string, int>& key_count) {
   std::string names = entry.flag();
   if (const auto own = section_flag(entry); !own.empty()) return names + "," + own;
+  if (!entry.alone) return names;
   const auto alone = dashed(entry.key);
   if (alone != names && key_count.at(entry.key) == 1) names += "," + alone;
   if (entry.key == "epsilon" && key_count.at("epsilon") == 1) names += ",--eps";
@@ -65,7 +66,7 @@ Flags::Flags(CLI::App& app, OptionSet set) : app_(app), set_(std::move(set)) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   std::map<std::string, int> key_count;
-  for (const auto& entry : set_.entries()) ++key_count[entry.key];
+  for (const auto& entry : set_.entries()) key_count[entry.key] += entry.alone;
   for (const auto& entry : set_.entries()) {
     auto given = std::make_unique<Given>();
     given->path = entry.path();
@@ -101,9 +102,17 @@ void refuse_extras(const CLI::App& app) {
                                       : str("; did you mean '", guess, "'?")));
 }
 
-void Flags::apply() const {
+void Flags::apply(const std::function<void()>& choose_defaults) const {
   refuse_extras(app_);
-  if (!config_->empty()) io::apply_toml(set_, read_config(*config_), *config_);
+  const auto config = config_->empty() ? "" : read_config(*config_);
+  assign(config);
+  if (!choose_defaults) return;
+  choose_defaults();
+  assign(config);
+}
+
+void Flags::assign(const std::string& config) const {
+  if (!config_->empty()) io::apply_toml(set_, config, *config_);
   for (const auto& given : given_)
     if (given->option->count() > 0) set_.set(given->path, given->text);
   for (const auto& assignment : *assignments_) {
@@ -119,7 +128,10 @@ std::optional<std::string> find_given(const OptionEntry& entry,
   std::optional<std::string> in_file, by_flag, assigned;
   for (auto rest = arguments; !rest.empty(); rest = rest.subspan(1)) {
     for (const auto& flag : {entry.flag(), section_flag(entry)})
-      if (const auto value = value_at(rest, flag); value && !flag.empty()) by_flag = value;
+      if (entry.type == "bool" && rest.front() == flag)
+        by_flag = "true";  // the next word is not its value
+      else if (const auto value = value_at(rest, flag); value && !flag.empty())
+        by_flag = value;
     if (const auto path = value_at(rest, "--config"))
       in_file = io::find_in_toml(read_config(*path), entry.path(), *path);
     if (const auto value = value_at(rest, "--set"))

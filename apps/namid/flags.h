@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -15,16 +16,19 @@ namespace namid::app {
 
 /// Command-line flags of an OptionSet: `--section-key`, `--key` where only one section has it,
 /// `--section` for a section's "name", `--set section.key=value`, `--config FILE`. Precedence:
-/// default < file < flag.
+/// default < profile < file < flag.
 class Flags {
  public:
   /// Adds the flags to `app`. The set's structs must outlive the parse.
   Flags(CLI::App& app, OptionSet set);
-  /// After parsing: the file first, then flags, then --set. Throws OptionError for
-  /// unknown flags (with the nearest match), keys and values.
-  void apply() const;
+  /// After parsing: the file first, then flags, then --set; then `choose_defaults`, which may look
+  /// at the values and change any, and all that was given once more, so that it wins. Throws
+  /// OptionError for unknown flags (with the nearest match), keys and values.
+  void apply(const std::function<void()>& choose_defaults = {}) const;
 
  private:
+  void assign(const std::string& config) const;
+
   struct Given {
     std::string path;
     std::string text;

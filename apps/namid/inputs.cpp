@@ -31,10 +31,36 @@ mi::EstimatorPair read_estimators(const std::string& path) {
   return mi::load_estimators(resolve_input(path, "estimators.safetensors", "pair of estimators"));
 }
 
+models::Classifier read_target_of(const std::string& path, const mi::EstimatorInfo& info) {
+  const std::filesystem::path given(path);
+  const auto folder = std::filesystem::is_directory(given) ? given : given.parent_path();
+  if (!std::filesystem::exists(folder / "run.json"))
+    throw OptionError(str("[train] init: 'target' needs the run folder of the estimators, and ",
+                          path, " is in none; name the model instead: --init RUN"));
+  const auto record = run::RunFolder::open(folder).read_record();
+  const auto target = record.value("/options/target"_json_pointer, "");
+  if (target.empty())
+    throw OptionError(str("[train] init: ", (folder / "run.json").string(),
+                          " names no target; name the model instead: --init RUN"));
+  const auto model = read_model(target);
+  const auto hash = models::weights_sha256(model.state_dict());
+  if (hash != info.target_sha256)
+    throw DataError(str("[train] init: the estimators were trained on weights ", info.target_sha256,
+                        ", but ", target, " holds ", hash, "; it was changed since"));
+  return model;
+}
+
 std::string defense_of(const std::string& path) {
   if (!std::filesystem::exists(std::filesystem::path(path) / "run.json")) return "";
   const auto record = run::RunFolder::open(path).read_record();
   return record.value("/options/defense"_json_pointer, "");
+}
+
+std::string chosen_on(const std::string& path) {
+  if (!std::filesystem::exists(std::filesystem::path(path) / "run.json")) return "";
+  const auto record = run::RunFolder::open(path).read_record();
+  const bool test = record.value("/options/select"_json_pointer, "") == "test";
+  return test ? "test" : "";
 }
 
 void refuse_targeted(const attacks::PgdOptions& attack) {
@@ -67,6 +93,7 @@ nlohmann::json attacked_record(const models::Classifier& model, const data::Data
                            {"seed", seed},
                            {"target", path},
                            {"defense", defense_of(path)}};
+  if (const auto chosen = chosen_on(path); !chosen.empty()) record["chosen_on"] = chosen;
   record["model"]["sha256"] = models::weights_sha256(model.state_dict());
   return record;
 }

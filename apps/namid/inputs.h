@@ -22,8 +22,16 @@ std::filesystem::path resolve_input(const std::string& path, const std::string& 
 models::Classifier read_model(const std::string& path);
 mi::EstimatorPair read_estimators(const std::string& path);
 
+/// The model that the estimators at `path` (a run folder, or the file in it) were trained on, found
+/// through their run's record. OptionError if there is no such record, DataError if the model is
+/// not there or its weights are not those that the estimators name.
+models::Classifier read_target_of(const std::string& path, const mi::EstimatorInfo& info);
+
 /// The defence that a run folder's model was trained with; empty where that is not known.
 std::string defense_of(const std::string& path);
+
+/// "test" for a run whose model was chosen by test images; empty where that is not so or not known.
+std::string chosen_on(const std::string& path);
 
 /// OptionError for a targeted attack, which neither training nor evaluation can use.
 void refuse_targeted(const attacks::PgdOptions& attack);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
+#include <deque>
 
 #include "apps/namid/attack_command.h"
 #include "apps/namid/command.h"
 #include "apps/namid/demo_command.h"
 #include "apps/namid/evaluate_command.h"
 #include "apps/namid/flags.h"
+#include "apps/namid/mi_command.h"
+#include "apps/namid/recipe_list.h"
 #include "apps/namid/train_command.h"
 #include "apps/namid/verify_command.h"
 #include "namid/attacks/registry.h"
@@ -13,13 +16,11 @@
 #include "namid/defenses/registry.h"
 #include "namid/eval/suite.h"
 #include "namid/io/records.h"
+#include "namid/mi/bound.h"
 #include "namid/models/registry.h"
 
 namespace namid::app {
 namespace {
-
-/// Rows of a listing: one object per row, with the same keys; "name" first.
-using Rows = std::vector<std::vector<std::pair<std::string, std::string>>>;
 
 Rows list_models() {
   Rows rows;
@@ -35,7 +36,8 @@ Rows list_defenses() {
     rows.push_back({{"name", defense.name},
                     {"description", defense.description},
                     {"paper", defense.paper},
-                    {"estimators", defense.needs_estimators ? "needed" : ""}});
+                    {"estimators", defense.estimators},
+                    {"reference", defense.in_reference ? "yes" : "no"}});
   return rows;
 }
 
@@ -71,6 +73,17 @@ Rows list_suites() {
   return rows;
 }
 
+Rows list_bounds() {
+  Rows rows;
+  for (const auto& bound : mi::bound_table())
+    rows.push_back({{"name", std::string(to_string(bound.bound))},
+                    {"kind", std::string(to_string(bound.kind))},
+                    {"holds", std::string(bound.holds)},
+                    {"paper", std::string(bound.paper)},
+                    {"description", std::string(bound.note)}});
+  return rows;
+}
+
 std::string render(const Rows& rows, bool markdown) {
   if (rows.empty()) return "";
   std::vector<std::size_t> widths(rows.front().size());
@@ -103,10 +116,13 @@ struct OptionPage {
 
 std::vector<OptionPage> option_pages() {
   std::vector<OptionPage> pages;
-  for (const auto* name : {"demo", "train", "estimate", "evaluate"}) {
+  for (const auto* name : {"demo", "train", "estimate", "evaluate", "mi", "reproduce"}) {
     std::shared_ptr<RunCommand> command = make_command(name);
     pages.push_back({name, command->options(), command});
   }
+  auto validation = std::make_shared<MiCommand>();
+  validation->task.validate = true;
+  pages.push_back({"mi --validate", validation->options(), validation});
   auto attack = std::make_shared<AttackCommand>();
   pages.push_back({"attack", attack->common_options(), attack});
   for (const auto& info : attacks::attack_table()) {
@@ -120,16 +136,54 @@ std::vector<OptionPage> option_pages() {
   return pages;
 }
 
+/// A command under a profile, and the options whose defaults that changes.
+struct ProfilePage {
+  std::string title;
+  std::deque<OptionEntry> changed;
+  std::shared_ptr<RunCommand> owner;
+};
+
+/// `choices`: the flags that lead there, by key.
+ProfilePage profile_page(const std::string& name,
+                         const std::vector<std::pair<std::string, std::string>>& choices) {
+  ProfilePage page{name, {}, make_command(name)};
+  const auto plain = page.owner->options();
+  for (const auto& [key, value] : choices) {
+    plain.set(key, value);
+    page.title += str(" --", key, " ", value);
+  }
+  const auto chosen = page.owner->options();  // its defaults: what was chosen, and no profile yet
+  page.owner->apply_profile();
+  const auto profiled = page.owner->options();
+  for (const auto& entry : profiled.entries())
+    if (entry.default_text != chosen.find(entry.path()).default_text) page.changed.push_back(entry);
+  return page;
+}
+
+std::vector<ProfilePage> profile_pages() {
+  return {profile_page("train", {{"profile", "reference"}}),
+          profile_page("train", {{"profile", "reference"}, {"defense", "namid"}}),
+          profile_page("estimate", {{"profile", "reference"}}),
+          profile_page("estimate", {{"profile", "reference"}, {"objective", "separate"}})};
+}
+
 std::string options_markdown() {
   std::string text =
       "# Options\n\nThis page is generated: `namid list options --markdown`. Precedence: default < "
-      "`--config FILE` (TOML) < flag.\nA flag `--section-key` is `key` under `[section]` in TOML "
+      "profile < `--config FILE` (TOML) < flag.\nA flag `--section-key` is `key` under `[section]` "
+      "in TOML "
       "and "
-      "`--set section.key=value`; `--key` alone works where only\none section has the key. "
-      "Fractions "
-      "such as `8/255` are numbers; lists are written `75,90`.\n";
+      "`--set section.key=value`; `--key` alone works where only\none section has the key (those "
+      "of "
+      "`[adaptive]` and `[estimate]` are always written in full). Fractions\nsuch as `8/255` are "
+      "numbers; lists are written `75,90`.\n";
   for (const auto& page : option_pages())
     text += "\n## namid " + page.title + "\n\n" + option_table_markdown(page.options);
+  for (const auto& page : profile_pages()) {
+    text += "\n## namid " + page.title + "\n\n| option | default of this profile |\n|---|---|\n";
+    for (const auto& entry : page.changed)
+      text += str("| `", entry.flag(), "` | `", entry.default_text, "` |\n");
+  }
   return text;
 }
 
@@ -145,6 +199,10 @@ json options_json() {
                                  {"range", entry.range},
                                  {"help", entry.help}});
   }
+  for (const auto& page : profile_pages())
+    for (const auto& entry : page.changed)
+      all[page.title].push_back(
+          {{"flag", entry.flag()}, {"path", entry.path()}, {"default", entry.default_text}});
   return all;
 }
 
@@ -163,32 +221,42 @@ json rows_json(const Rows& rows) {
 void add_list(CLI::App& app) {
   struct State {
     std::string what;
+    std::string write;
     bool as_json = false, markdown = false;
   };
   auto state = std::make_shared<State>();
-  auto* sub = app.add_subcommand("list", "attacks, defenses, models, data, suites or options");
+  auto* sub = app.add_subcommand(
+      "list", "attacks, bounds, defenses, models, data, recipes, suites or options");
   sub->allow_extras();
-  sub->add_option("WHAT", state->what, "attacks, defenses, models, data, suites or options")
+  sub->add_option("WHAT", state->what,
+                  "attacks, bounds, defenses, models, data, recipes, suites or options")
       ->required();
+  sub->add_option("--write", state->write, "for recipes: folder to write them to as TOML files");
   sub->add_flag("--json", state->as_json, "as JSON");
   sub->add_flag("--markdown", state->markdown, "as a Markdown table");
   sub->callback([state, sub] {
     refuse_extras(*sub);
+    if (!state->write.empty()) {
+      if (state->what != "recipes")
+        throw OptionError("list: --write goes with recipes alone: namid list recipes --write DIR");
+      write_recipes(state->write);
+      return;
+    }
     if (state->what == "options") {
       std::puts(state->as_json ? options_json().dump(2).c_str() : options_markdown().c_str());
       return;
     }
-    const std::map<std::string, Rows (*)()> lists = {{"attacks", list_attacks},
-                                                     {"data", list_data},
-                                                     {"defenses", list_defenses},
-                                                     {"models", list_models},
-                                                     {"suites", list_suites}};
+    const std::map<std::string, Rows (*)()> lists = {
+        {"attacks", list_attacks},   {"bounds", list_bounds}, {"data", list_data},
+        {"defenses", list_defenses}, {"models", list_models}, {"recipes", list_recipes},
+        {"suites", list_suites}};
     const auto found = lists.find(state->what);
     if (found == lists.end()) {
-      const auto guess =
-          nearest(state->what, {"attacks", "data", "defenses", "models", "suites", "options"});
+      const auto guess = nearest(state->what, {"attacks", "bounds", "data", "defenses", "models",
+                                               "recipes", "suites", "options"});
       throw OptionError(
-          str("list: expected attacks, data, defenses, models, suites or options, got '",
+          str("list: expected attacks, bounds, data, defenses, models, recipes, suites or options, "
+              "got '",
               state->what, "'", guess.empty() ? "" : "; did you mean '" + guess + "'?"));
     }
     const auto rows = found->second();

@@ -42,10 +42,12 @@ int run_program(int argc, char** argv) {
   add_estimate(app);
   add_evaluate(app);
   add_attack(app, arguments_of("attack", argc, argv));
+  add_mi(app, arguments_of("mi", argc, argv));
   add_verify(app);
   add_compare(app);
   add_ledger(app);
   add_report(app);
+  add_reproduce(app);
   add_resume(app);
   add_list(app);
   add_doctor(app);

@@ -6,6 +6,8 @@
 #include "apps/namid/demo_command.h"
 #include "apps/namid/evaluate_command.h"
 #include "apps/namid/flags.h"
+#include "apps/namid/mi_command.h"
+#include "apps/namid/reproduce_command.h"
 #include "apps/namid/train_command.h"
 #include "namid/io/records.h"
 
@@ -14,8 +16,10 @@ namespace namid::app {
 std::unique_ptr<RunCommand> make_command(const std::string& name) {
   if (name == "train") return std::make_unique<TrainCommand>();
   if (name == "estimate") return std::make_unique<EstimateCommand>();
+  if (name == "mi") return std::make_unique<MiCommand>();
   if (name == "evaluate") return std::make_unique<EvaluateCommand>();
   if (name == "attack") return std::make_unique<AttackCommand>();
+  if (name == "reproduce") return std::make_unique<ReproduceCommand>();
   if (name == "demo") return std::make_unique<DemoCommand>();
   throw DataError("run.json: unknown command '" + name + "'");
 }
@@ -35,9 +39,9 @@ void add_resume(CLI::App& app) {
     refuse_extras(*sub);
     const auto folder = run::RunFolder::open(state->run);
     const auto record = folder.read_record();
-    if (record.value("status", "") == "done")
-      throw OptionError(state->run + ": this run is done; there is nothing to resume");
     const auto command = make_command(record.value("command", ""));
+    if (record.value("status", "") == "done" && !command->goes_on_when_done())
+      throw OptionError(state->run + ": this run is done; there is nothing to resume");
     const auto config = folder.read_config(), file = (folder / "config.toml").string();
     if (const auto selector = command->selector(); !selector.empty())
       if (const auto value = io::find_in_toml(config, selector, file))

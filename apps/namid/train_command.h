@@ -6,7 +6,7 @@
 #include "apps/namid/command.h"
 #include "namid/attacks/pgd.h"
 #include "namid/data/dataset.h"
-#include "namid/defenses/namid.h"
+#include "namid/defenses/registry.h"
 #include "namid/mi/estimator.h"
 #include "namid/models/registry.h"
 #include "namid/train/options.h"
@@ -20,6 +20,7 @@ class TrainCommand : public RunCommand {
   std::string command() const override { return "train"; }
   std::string default_name() const override;
   OptionSet options() override;
+  void apply_profile() override;
   void prepare() override;
   json run(const run::RunFolder& folder, bool resume) override;
   std::string summary(const json& result, const run::RunFolder& folder) const override;
@@ -29,12 +30,22 @@ class TrainCommand : public RunCommand {
   data::DataOptions data;
   models::ModelOptions model;
   attacks::PgdOptions attack;
+  defenses::TradesOptions trades;
+  defenses::MartOptions mart;
+  defenses::MmaOptions mma;
+  defenses::AtMimOptions at_mim;
   defenses::NamidOptions namid;
+  train::EstimateOptions estimate;  ///< of refreshed estimators
 
  private:
+  defenses::DefenseOptions defense_options() const;
+  void check_refresh() const;
+  void load_data();
   void load_estimators();
+  void make_model();
+  void check_estimators() const;
 
-  data::Dataset training_, validation_;
+  data::Dataset training_, validation_;  ///< validation_: the test set with --select test
   models::Classifier classifier_;
   std::optional<mi::EstimatorPair> estimators_;
 };
@@ -46,6 +57,7 @@ class EstimateCommand : public RunCommand {
   std::string command() const override { return "estimate"; }
   std::string default_name() const override;
   OptionSet options() override;
+  void apply_profile() override;
   void prepare() override;
   json run(const run::RunFolder& folder, bool resume) override;
   std::string summary(const json& result, const run::RunFolder& folder) const override;
@@ -64,7 +76,7 @@ class EstimateCommand : public RunCommand {
   attacks::PgdOptions attack;
 
  private:
-  data::Dataset training_;
+  data::Dataset training_, validation_;
   models::Classifier target_;
 };
 

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/namid/command_inl.h"
+#include "apps/namid/jobs.h"
+#include "apps/namid/reproduce_command.h"
+#include "apps/namid/reproduce_plan.h"
+#include "apps/namid/stages.h"
+#include "namid/core/log.h"
+#include "namid/io/atomic_file.h"
+#include "namid/run/stop_token.h"
+
+namespace namid::app {
+namespace {
+
+constexpr auto kPgd = "pgd-40";
+constexpr std::array kCheckpoints{"last", "best"};
+
+std::string seed_folder(int seed) {
+  return str("seed-", seed < 10 ? "0" : "", seed);
+}
+
+std::string evaluation_name(const Recipe& recipe, const std::string& checkpoint,
+                            const std::string& column) {
+  return str(recipe.name, "-", checkpoint, "-", column);
+}
+
+bool is_trained(const Recipe& recipe) {
+  return recipe.kind != RecipeKind::estimators;
+}
+
+/// Rows of the printed table; the others are there because rows need them.
+bool is_row(const Recipe& recipe) {
+  return is_trained(recipe) && recipe.kind != RecipeKind::target &&
+         recipe.kind != RecipeKind::surrogate;
+}
+
+bool is_done(const std::filesystem::path& stage) {
+  return std::filesystem::exists(stage / "run.json") &&
+         run::RunFolder::open(stage).read_record().value("status", "") == "done";
+}
+
+}  // namespace
+
+std::string ReproduceCommand::default_name() const {
+  return str(reproduce.table, "-", to_string(reproduce.scale));
+}
+
+OptionSet ReproduceCommand::options() {
+  OptionSet set;
+  set.add("", reproduce).add("", runtime);
+  return set;
+}
+
+void ReproduceCommand::prepare() {
+  if (std::exchange(prepared_, true)) return;
+  validate(reproduce, "reproduce");
+  const bool tiny = reproduce.scale == Scale::tiny;
+  recipes_ = plan_of({.table = reproduce.table,
+                      .norms = reproduce.norms,
+                      .rows = reproduce.rows,
+                      .cifar10 = tiny || !reproduce.cifar10.empty(),
+                      .tiny_imagenet = !tiny && !reproduce.tiny_imagenet.empty()},
+                     make_recipes(reproduce.scale));
+  change_recipes(recipes_, reproduce.changes);
+  if (recipes_.empty())
+    throw OptionError(str("[reproduce] expected the data of at least one row of ", reproduce.table,
+                          " at scale ", to_string(reproduce.scale),
+                          ": --cifar10 PATH or --tiny-imagenet PATH"));
+}
+
+json ReproduceCommand::record() const {
+  json names = json::array();
+  for (const auto& recipe : recipes_) names.push_back(recipe.name);
+  return {{"seed", 0}, {"recipes", names}};
+}
+
+int ReproduceCommand::seeds_of(const Recipe& recipe) const {
+  const bool main =
+      reproduce.main_seeds > 0 && recipe.variant.empty() &&
+      (recipe.defense == "standard" || recipe.defense == "namid" || recipe.defense == "selected");
+  return main ? reproduce.main_seeds : reproduce.seeds;
+}
+
+std::string ReproduceCommand::data_of(const Recipe& recipe) const {
+  if (reproduce.scale == Scale::tiny) return data::DataOptions{}.data;
+  return recipe.data == "cifar10" ? reproduce.cifar10 : reproduce.tiny_imagenet;
+}
+
+void ReproduceCommand::run_recipe(const Recipe& recipe, const run::RunFolder& folder, int seed) {
+  const auto needed = recipe.needs.empty() ? std::string() : (folder / recipe.needs).string();
+  const auto adjust = [&](auto& command, auto& options) {
+    recipe.apply(command.options());
+    options.seed = static_cast<std::uint64_t>(seed);
+    command.data.data = data_of(recipe);
+    command.runtime = runtime;
+    command.show_progress = show_progress;
+    run_child(command, folder, recipe.name);
+  };
+  if (!is_trained(recipe)) {
+    EstimateCommand command;
+    command.inputs.target = needed;
+    adjust(command, command.estimate);
+    return;
+  }
+  TrainCommand command;
+  command.train.estimators = needed;
+  command.train.allow_weak_estimator = true;  // its scores are in the record and in the report
+  adjust(command, command.train);
+}
+
+void ReproduceCommand::evaluate(const Recipe& recipe, const run::RunFolder& folder, int seed) {
+  for (const std::string checkpoint : kCheckpoints) {
+    for (const auto& [column, suite] :
+         {std::pair{std::string(kPgd), std::string("pgd")},
+          std::pair{judge_name(reproduce.scale), judging_suite(reproduce.scale)}}) {
+      EvaluateCommand command;
+      command.inputs.model = (folder / recipe.name / (checkpoint + ".safetensors")).string();
+      command.suite.suite = suite;
+      command.evaluate.seed = static_cast<std::uint64_t>(seed);
+      command.evaluate.gallery = 0;
+      if (reproduce.test_limit > 0 && reproduce.test_limit < command.evaluate.compute_batch)
+        command.evaluate.compute_batch = static_cast<int>(reproduce.test_limit);
+      command.data.data = data_of(recipe);
+      command.data.test_limit = reproduce.test_limit;
+      const auto options = command.options();
+      for (const auto& [path, text] : recipe.settings)
+        if (path == "attack.norm" || path == "attack.epsilon") options.set(path, text);
+      command.runtime = runtime;
+      command.show_progress = show_progress;
+      run_child(command, folder, evaluation_name(recipe, checkpoint, column));
+    }
+  }
+}
+
+void ReproduceCommand::run_seed(const run::RunFolder& folder, int seed) {
+  for (const auto& recipe : recipes_) {
+    if (seed >= seeds_of(recipe)) continue;
+    if (!recipe.needs.empty() && !is_done(folder / recipe.needs)) {
+      log_warning(recipe.name, " (seed ", seed, ") is left out: ", recipe.needs, " has no result");
+      continue;
+    }
+    try {
+      run_recipe(recipe, folder, seed);
+      if (is_row(recipe)) evaluate(recipe, folder, seed);
+    } catch (const NumericError& error) {  // one row that diverges is one row that is reported
+      log_warning(recipe.name, " (seed ", seed, "): ", error.what());
+    }
+  }
+}
+
+void ReproduceCommand::run_seeds(const run::RunFolder& folder, int job) {
+  const int most = std::max(reproduce.seeds, reproduce.main_seeds);
+  for (int seed = job; seed < most; seed += reproduce.jobs) {
+    const auto path = folder / seed_folder(seed);
+    const bool there = std::filesystem::exists(path / "run.json");
+    const auto child = there ? run::RunFolder::open(path) : folder.create_child(seed_folder(seed));
+    child.update_record({{"command", "reproduce-seed"}, {"seed", seed}, {"status", "running"}});
+    run_seed(child, seed);
+    child.update_record({{"status", "done"}});
+  }
+}
+
+report::MeasuredRow ReproduceCommand::measure(const Recipe& recipe,
+                                              const run::RunFolder& folder) const {
+  report::MeasuredRow row{.name = recipe.name,
+                          .paper = recipe.paper,
+                          .table = published_table(reproduce.table, recipe.norm),
+                          .data = recipe.data,
+                          .norm = std::string(to_string(recipe.norm)),
+                          .defense = recipe.defense,
+                          .variant = recipe.variant,
+                          .baseline = baseline_of(recipe, recipes_)};
+  for (int seed = 0; seed < seeds_of(recipe); ++seed) {
+    const auto run = folder / seed_folder(seed) / recipe.name;
+    if (!is_done(run)) {
+      const auto record = std::filesystem::exists(run / "run.json")
+                              ? run::RunFolder::open(run).read_record()
+                              : json{};
+      row.failures.push_back(str("seed ", seed, ": ", record.value("error", "not run")));
+      continue;
+    }
+    row.seeds.push_back(static_cast<std::uint64_t>(seed));
+    for (const std::string checkpoint : kCheckpoints) {
+      auto& columns = row.verdicts[checkpoint];
+      for (const auto& column : {std::string(kPgd), judge_name(reproduce.scale)}) {
+        const auto read =
+            report::read_verdicts(folder / seed_folder(seed) /
+                                  evaluation_name(recipe, checkpoint, column) / "ledger.sqlite");
+        if (column == kPgd) columns["none"].push_back(read.natural);
+        if (!is_black_box(reproduce.table)) columns[column].push_back(read.robust);
+      }
+    }
+  }
+  return row;
+}
+
+json ReproduceCommand::result(const run::RunFolder& folder) const {
+  std::vector<report::MeasuredRow> rows;
+  for (const auto& recipe : recipes_)
+    if (is_row(recipe)) rows.push_back(measure(recipe, folder));
+  const auto judge = judge_name(reproduce.scale);
+  return {{"table", reproduce.table},
+          {"scale", to_string(reproduce.scale)},
+          {"judge", judge},
+          {"rows", report::reproduction_rows(rows, judge)}};
+}
+
+std::string ReproduceCommand::heading() const {
+  if (reproduce.scale == Scale::full) return str(reproduce.table, " at full scale\n");
+  return str(reproduce.table, " at ", to_string(reproduce.scale), " scale: measured on ",
+             reproduce.scale == Scale::tiny ? data::DataOptions{}.data + ", small_cnn"
+                                            : "a part of the data, resnet18 of width 16",
+             "; published: the paper's data and network. apgd: APGD-CE, then APGD-T.\n",
+             reproduce.changes.empty() ? "" : str("Changed: ", reproduce.changes, "\n"));
+}
+
+json ReproduceCommand::run(const run::RunFolder& folder, bool) {
+  if (reproduce.jobs == 1) {
+    run_seeds(folder, 0);
+  } else {
+    run_jobs(reproduce.jobs, [&](int job) { run_seeds(folder, job); });
+  }
+  const json all = result(folder);
+  io::write_file_atomically(folder / "table.md",
+                            heading() + "\n" +
+                                report::reproduction_table(all.at("rows"), all.at("judge"),
+                                                           report::TableFormat::markdown));
+  return all;
+}
+
+std::string ReproduceCommand::summary(const json& result, const run::RunFolder& folder) const {
+  return str(
+      reproduce.table, " at scale ", to_string(reproduce.scale), "\n\n",
+      report::reproduction_table(result.at("rows"), result.at("judge"), report::TableFormat::text),
+      "\nrun folder ", folder.path().string(), "\n");
+}
+
+void add_reproduce(CLI::App& app) {
+  add_run_command<ReproduceCommand>(
+      app, "run the paper's tables and figures at a scale; published beside measured", "table");
+}
+
+}  // namespace namid::app

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "apps/namid/command.h"
+#include "apps/namid/evaluate_command.h"
+#include "apps/namid/recipes.h"
+#include "apps/namid/train_command.h"
+#include "namid/report/reproduction.h"
+
+namespace namid::app {
+
+/// `namid reproduce TABLE`: the paper's rows at a scale, each seed the whole chain (target,
+/// estimators, defence), every checkpoint attacked, published beside measured. One run folder with
+/// a folder per seed and in it one per run; what is done is not run again, so that an interrupted
+/// or extended reproduction goes on.
+class ReproduceCommand : public RunCommand {
+ public:
+  struct ReproduceOptions {
+    std::string table = "table1";
+    Scale scale = Scale::tiny;
+    int seeds = 3;
+    int main_seeds = 0;
+    std::string norms;
+    std::string rows;
+    std::string cifar10;
+    std::string tiny_imagenet;
+    std::int64_t test_limit = 1000;
+    int jobs = 1;
+    std::string changes;
+    static constexpr auto fields() {
+      using T = ReproduceOptions;
+      return std::tuple{
+          field("table", &T::table, "table1 to table6, fig5, fig7 or tuned"),
+          field("scale", &T::scale,
+                "tiny: minutes a row, on the data set that ships with namid; small: hours, on "
+                "CIFAR-10; full: the paper's settings"),
+          field("seeds", &T::seeds, "seeds 0, 1, ... of each row", at_least(1)),
+          field("main_seeds", &T::main_seeds,
+                "seeds of the rows standard and namid, where they are to have more; 0: as seeds",
+                at_least(0)),
+          field("norms", &T::norms, "linf, l2 or linf,l2; empty: those of the table"),
+          field("rows", &T::rows, "defences, e.g. standard,namid; empty: those of the table"),
+          field("cifar10", &T::cifar10, "file or folder of CIFAR-10 (small, full)"),
+          field("tiny_imagenet", &T::tiny_imagenet, "folder of Tiny-ImageNet (small, full)"),
+          field("test_limit", &T::test_limit, "test images that are attacked; 0: all", at_least(0)),
+          field("jobs", &T::jobs,
+                "processes that share the seeds; give each its part of the cores by --threads",
+                at_least(1)),
+          field("changes", &T::changes,
+                "settings that replace those of the recipes, for a trial: 'epochs=1 "
+                "train_limit=500'")};
+    }
+  };
+
+  std::string command() const override { return "reproduce"; }
+  std::string default_name() const override;
+  OptionSet options() override;
+  void prepare() override;
+  json run(const run::RunFolder& folder, bool resume) override;
+  std::string summary(const json& result, const run::RunFolder& folder) const override;
+  json record() const override;
+  bool goes_on_when_done() const override { return true; }
+
+  ReproduceOptions reproduce;
+
+ private:
+  void run_seeds(const run::RunFolder& folder, int job);
+  void run_seed(const run::RunFolder& folder, int seed);
+  void run_recipe(const Recipe& recipe, const run::RunFolder& folder, int seed);
+  void evaluate(const Recipe& recipe, const run::RunFolder& folder, int seed);
+  int seeds_of(const Recipe& recipe) const;
+  std::string data_of(const Recipe& recipe) const;
+  report::MeasuredRow measure(const Recipe& recipe, const run::RunFolder& folder) const;
+  json result(const run::RunFolder& folder) const;
+  std::string heading() const;  ///< what was measured, on what
+
+  std::vector<Recipe> recipes_;  ///< those to run, in an order in which each finds what it needs
+  std::vector<std::string> missing_;  ///< rows that cannot be run, and why
+};
+NAMID_CHECK_FIELDS(ReproduceCommand::ReproduceOptions);
+
+}  // namespace namid::app

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "support/program.h"
+#include "support/temp_folder.h"
+
+namespace namid::testing {
+namespace {
+
+using nlohmann::json;
+
+std::string read(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+TEST(Recipes, FilesAreWhatTheProgramWrites) {
+  const TempFolder folder;
+  ASSERT_EQ(run_program("list recipes --write " + folder.path().string()).code, 0);
+  const std::filesystem::path kept = std::string(NAMID_SOURCE_DIR) + "/recipes";
+  int written = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+    EXPECT_EQ(read(entry.path()), read(kept / entry.path().filename())) << entry.path();
+    ++written;
+  }
+  EXPECT_GE(written, 40);
+  for (const auto& entry : std::filesystem::directory_iterator(kept))
+    EXPECT_TRUE(entry.path().filename() == "demo.toml" ||
+                std::filesystem::exists(folder.path() / entry.path().filename()))
+        << entry.path();
+}
+
+TEST(Recipes, AreListedWithThePapersFigures) {
+  const auto listed = json::parse(run_program("list recipes --json").text);
+  bool found = false;
+  for (const auto& recipe : listed) {
+    EXPECT_EQ(recipe.at("state"), "never run at full scale");
+    if (recipe.at("name") != "cifar10-resnet18-namid-linf") continue;
+    found = true;
+    EXPECT_NE(recipe.at("published (%)").get<std::string>().find("pgd-40 44.79 ± 0.50"),
+              std::string::npos);
+  }
+  EXPECT_TRUE(found);
+}
+
+TEST(Recipes, EveryOneHoldsOptionsOfItsCommand) {
+  for (const auto& recipe : json::parse(run_program("list recipes --json").text)) {
+    const auto name = recipe.at("name").get<std::string>();
+    if (!name.starts_with("cifar10") || !name.ends_with("linf")) continue;  // all kinds are there
+    // What is wrong with the options is said before the data are looked for.
+    const auto result = run_program(recipe.at("command").get<std::string>() + " --config " +
+                                    NAMID_SOURCE_DIR + "/recipes/" + name + ".toml --set gamma=-1");
+    EXPECT_EQ(result.code, 2) << result.text;
+    EXPECT_NE(result.text.find("gamma: expected > 0, got -1"), std::string::npos)
+        << name << result.text;
+  }
+}
+
+TEST(Reproduce, WrongUsageIsTwoAndSaysWhatToDo) {
+  const auto expect_failure = [](const std::string& arguments, const std::string& message) {
+    const auto result = run_program("reproduce " + arguments);
+    EXPECT_EQ(result.code, 2) << result.text;
+    EXPECT_NE(result.text.find(message), std::string::npos) << result.text;
+  };
+  expect_failure("table7", "table: expected one of fig5");
+  expect_failure("table1 --rows standard,namd", "rows: expected some of standard");
+  expect_failure("table3 --norms l2", "norms: expected some of linf");
+  expect_failure("table1 --scale full", "--cifar10 PATH");
+  expect_failure("table1 --scale huge", "scale");
+  expect_failure("table1 --seeds 0", "seeds: expected ≥ 1");
+  expect_failure("table1 --changes epoch=1", "changes: expected OPTION=VALUE");
+}
+
+constexpr const char* kTrial =
+    " --rows standard,namid --norms linf --test-limit 30 --threads 1 --quiet --changes "
+    "'epochs=1 train_limit=600 width=4 batch_size=50 attack.steps=2 units=8 namid.mi_warmup=0'";
+
+TEST(ReproduceSlow, GivesOneTableWhateverTheNumberOfProcessesAndKeepsWhatIsDone) {
+  const TempFolder folder;
+  const auto out = " --name t --out " + folder.path().string();
+  std::vector<json> rows;
+  for (const char* jobs : {"1", "2"}) {
+    const auto result =
+        run_program(std::string("reproduce table1 --seeds 2 --json --jobs ") + jobs + kTrial + out);
+    ASSERT_EQ(result.code, 0) << result.text;
+    rows.push_back(json::parse(result.text.substr(result.text.find("\n{") + 1)).at("rows"));
+  }
+  EXPECT_EQ(rows[0], rows[1]);
+  ASSERT_EQ(rows[0].size(), 2u);
+  for (const auto& row : rows[0]) {
+    EXPECT_EQ(row.at("seeds").size(), 2u);
+    EXPECT_TRUE(row.at("failures").empty());
+    for (const char* column : {"none", "pgd-40", "apgd", "gap"})
+      EXPECT_TRUE(row.at("measured").at("best").contains(column)) << column;
+    EXPECT_GE(row.at("measured").at("last").at("gap").at("mean").get<double>(), -1e-9);
+  }
+  EXPECT_EQ(rows[0][1].at("against").at("last").at("apgd").at("pairs"), 2);
+
+  const auto run = folder.path() / "reproduce" / "t-001";
+  const auto trained = run / "seed-00" / "fashion-mnist-mini-small_cnn-namid-linf" / "run.json";
+  const auto table = read(run / "table.md");
+  const auto time = std::filesystem::last_write_time(trained);
+  ASSERT_EQ(run_program("resume --quiet " + run.string()).code, 0);
+  EXPECT_EQ(std::filesystem::last_write_time(trained), time);
+  EXPECT_EQ(read(run / "table.md"), table);
+}
+
+}  // namespace
+}  // namespace namid::testing
