@@ -75,7 +75,6 @@ class ReproduceCommand : public RunCommand {
   std::string heading() const;  ///< what was measured, on what
 
   std::vector<Recipe> recipes_;  ///< those to run, in an order in which each finds what it needs
-  std::vector<std::string> missing_;  ///< rows that cannot be run, and why
 };
 NAMID_CHECK_FIELDS(ReproduceCommand::ReproduceOptions);
 

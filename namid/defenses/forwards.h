@@ -6,10 +6,8 @@
 
 namespace namid::defenses {
 
-/// How often the BatchNorm statistics are updated in a step. once: by x and by x_adv, once each, in
-/// that order, as far as the loss reads them; reference: as by the forwards of the released code,
-/// which runs some of them several times. Losses and gradients are the same.
-enum class BnUpdates { once, reference };
+/// `once`: by x and by x_adv, once each, in that order, as far as the loss reads them.
+using models::BnUpdates;
 
 /// What a training step says of one batch of images, each forward in the model's present mode.
 struct View {
@@ -33,10 +31,3 @@ enum class Forward { natural, adversarial, natural_output, adversarial_output };
 void replay(const std::vector<Forward>& forwards, const View& natural, const View& adversarial);
 
 }  // namespace namid::defenses
-
-namespace namid {
-template <>
-struct EnumNames<defenses::BnUpdates> {
-  static constexpr std::array kNames{"once", "reference"};
-};
-}  // namespace namid

@@ -4,6 +4,7 @@
 #include "namid/mi/cosine.h"
 #include "namid/mi/estimator.h"
 #include "namid/mi/selection.h"
+#include "namid/models/batch_norm.h"
 #include "namid/run/metrics.h"
 
 namespace namid::mi {
@@ -34,11 +35,11 @@ enum class SelectEq4 { none, reference };
 /// and mean ℓ_n(x,x), mean ℓ_a(d,x_adv) over all samples where A is empty.
 enum class Contrast { difference, cosine };
 
-/// BatchNorm statistics of nets in train mode. once: each local net runs once, each global net once
-/// per output it needs (own sample type first). reference: every ℓ that a formula names is a
-/// forward of its own; with Contrast::cosine six for E_n (L_R first) and four for E_a (M_W first)
-/// where R and W have samples. Values and gradients are the same.
-enum class BnUpdates { once, reference };
+/// For nets in train mode. once: each local net runs once, each global net once per output it needs
+/// (own sample type first). reference: every ℓ that a formula names is a forward of its own; with
+/// Contrast::cosine six for E_n (L_R first) and four for E_a (M_W first) where R and W have
+/// samples.
+using models::BnUpdates;
 
 /// How a batch becomes losses.
 struct EstimationRules {
@@ -110,9 +111,5 @@ struct EnumNames<mi::SelectEq4> {
 template <>
 struct EnumNames<mi::Contrast> {
   static constexpr std::array kNames{"difference", "cosine"};
-};
-template <>
-struct EnumNames<mi::BnUpdates> {
-  static constexpr std::array kNames{"once", "reference"};
 };
 }  // namespace namid

@@ -3,13 +3,20 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <functional>
 #include <optional>
 #include <vector>
 
+#include "namid/core/options.h"
 #include "namid/models/classifier.h"
 
 namespace namid::models {
+
+/// How often a training step updates BatchNorm statistics. once: by each distinct forward whose
+/// output a loss reads; reference: as often and in the order of the released code's forwards, some
+/// of which it runs several times. Values and gradients are the same.
+enum class BnUpdates { once, reference };
 
 /// What one forward in train mode showed to the BatchNorm layers that it went through, so that its
 /// effect on the running statistics can be had apart from its output: never, once or several times.
@@ -38,3 +45,10 @@ at::Tensor record_batch_statistics(const Classifier& model,
                                    BatchStatistics& seen);
 
 }  // namespace namid::models
+
+namespace namid {
+template <>
+struct EnumNames<models::BnUpdates> {
+  static constexpr std::array kNames{"once", "reference"};
+};
+}  // namespace namid
