@@ -3,6 +3,7 @@
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
+#include "namid/core/option_set.h"
 #include "namid/models/weights.h"
 #include "namid/run/run_folder.h"
 
@@ -21,6 +22,16 @@ std::filesystem::path resolve_input(const std::string& path, const std::string& 
   if (!std::filesystem::exists(path, ignored))
     throw DataError(str(path, ": no such file or run folder; expected a ", what));
   return path;
+}
+
+std::vector<std::string> words_of(const std::string& list) {
+  std::vector<std::string> words;
+  for (const auto item : detail::split_list(list)) {
+    const auto first = item.find_first_not_of(' ');
+    if (first != std::string_view::npos)
+      words.emplace_back(item.substr(first, item.find_last_not_of(' ') - first + 1));
+  }
+  return words;
 }
 
 models::Classifier read_model(const std::string& path) {

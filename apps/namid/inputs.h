@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "namid/attacks/pgd.h"
 #include "namid/data/dataset.h"
@@ -18,6 +19,9 @@ namespace namid::app {
 /// a file for itself. DataError if neither is there.
 std::filesystem::path resolve_input(const std::string& path, const std::string& file,
                                     const std::string& what);
+
+/// The words of a comma-separated list, without blanks around them; empty ones are left out.
+std::vector<std::string> words_of(const std::string& list);
 
 models::Classifier read_model(const std::string& path);
 mi::EstimatorPair read_estimators(const std::string& path);

@@ -11,17 +11,6 @@
 namespace namid::app {
 namespace {
 
-std::vector<std::string> words_of(const std::string& list) {
-  std::vector<std::string> words;
-  for (std::size_t begin = 0; begin < list.size();) {
-    const auto end = std::min(list.find(',', begin), list.size());
-    const auto first = list.find_first_not_of(' ', begin);
-    if (first < end) words.push_back(list.substr(first, end - first));
-    begin = end + 1;
-  }
-  return words;
-}
-
 /// "pgd-40", an attack's or a suite's name, with the budget of `attack`.
 eval::Suite suite_of(const std::string& word, attacks::PgdOptions attack) {
   eval::SuiteOptions options;

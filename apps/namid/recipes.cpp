@@ -296,4 +296,8 @@ std::string judging_suite(Scale scale) {
   return scale == Scale::full ? "autoattack" : "apgd-ce(steps=50), apgd-t(steps=20)";
 }
 
+std::string judge_name(Scale scale) {
+  return scale == Scale::full ? "autoattack" : "apgd";
+}
+
 }  // namespace namid::app

@@ -51,6 +51,8 @@ const Recipe* find_recipe(const std::vector<Recipe>& recipes, std::string_view n
 /// Attacks that judge a defence at a scale, as a suite: AutoAttack at full scale, APGD-CE and
 /// APGD-T below it.
 std::string judging_suite(Scale scale);
+/// The column of its verdicts: "autoattack" or "apgd".
+std::string judge_name(Scale scale);
 
 }  // namespace namid::app
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <sstream>
 
+#include "apps/namid/inputs.h"
 #include "apps/namid/train_command.h"
 #include "namid/core/error.h"
 #include "namid/core/format.h"
@@ -52,16 +53,6 @@ const std::map<std::string, Table>& tables() {
 
 std::string row_name(const Recipe& recipe) {
   return recipe.variant.empty() ? recipe.defense : str(recipe.defense, "-", recipe.variant);
-}
-
-std::vector<std::string> words_of(const std::string& list) {
-  std::vector<std::string> words;
-  for (std::size_t begin = 0; begin < list.size();) {
-    const auto end = std::min(list.find(',', begin), list.size());
-    if (end > begin) words.push_back(list.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return words;
 }
 
 bool holds(const std::vector<std::string>& names, const std::string& name) {
@@ -168,10 +159,6 @@ std::string baseline_of(const Recipe& recipe, const std::vector<Recipe>& recipes
       return other.name;
   }
   return "";
-}
-
-std::string judge_name(Scale scale) {
-  return scale == Scale::full ? "autoattack" : "apgd";
 }
 
 }  // namespace namid::app

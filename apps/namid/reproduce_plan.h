@@ -35,7 +35,4 @@ bool is_black_box(const std::string& table);
 /// ablations, else standard training of the same data and norm. Empty if `recipes` lacks it.
 std::string baseline_of(const Recipe& recipe, const std::vector<Recipe>& recipes);
 
-/// Name of the column that judges a defence: "autoattack" at full scale, else "apgd".
-std::string judge_name(Scale scale);
-
 }  // namespace namid::app

@@ -7,10 +7,12 @@
 
 #include <algorithm>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "attacks/toy.h"
+#include "namid/attacks/norms.h"
 #include "namid/attacks/registry.h"
 
 namespace namid::attacks {
@@ -41,6 +43,37 @@ struct ContractCase {
   Shape shape;
   std::int64_t classes = 4;
 };
+
+/// Inside ball and box, float32, of x's shape.
+inline void expect_inside(const at::Tensor& x_adv, const at::Tensor& x, const Budget& budget) {
+  const auto farthest = perturbation_norms(x_adv, x, budget.norm).max().item<double>();
+  EXPECT_LE(farthest,
+            budget.norm == Norm::linf ? budget.epsilon + 1e-6 : budget.epsilon * (1 + 1e-5));
+  EXPECT_GE(x_adv.min().item<float>(), 0);
+  EXPECT_LE(x_adv.max().item<float>(), 1);
+  EXPECT_EQ(x_adv.sizes(), x.sizes());
+  EXPECT_EQ(x_adv.scalar_type(), at::kFloat);
+}
+
+/// A small curved model and its batch, for what a single attack promises besides.
+class ShapedBatch : public ::testing::TestWithParam<std::tuple<Norm, std::int64_t, Shape>> {
+ protected:
+  Budget budget() const { return {norm, norm == Norm::linf ? 0.1 : 0.7}; }
+
+  Norm norm = std::get<0>(GetParam());
+  std::int64_t count = std::get<1>(GetParam());
+  Shape shape = std::get<2>(GetParam());
+  Classifier model = curved(shape);
+  at::Tensor x = images(count, shape);
+  at::Tensor y = labels(count, 4);
+};
+
+inline std::string shaped_name(const ::testing::TestParamInfo<ShapedBatch::ParamType>& info) {
+  const auto& [norm, count, shape] = info.param;
+  std::string name = str(to_string(norm), "_batch", count);
+  for (const auto size : shape) name += str("_", size);
+  return name;
+}
 
 class AttackContract : public ::testing::TestWithParam<ContractCase> {
  protected:

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "attacks/contract.h"
 
-#include "namid/attacks/norms.h"
 #include "namid/run/stop_token.h"
 
 namespace namid::attacks {
@@ -19,16 +18,6 @@ Classifier counted(const Classifier& inner, std::int64_t& rows) {
 
 at::Tensor wrong(const Classifier& model, const at::Tensor& x, const at::Tensor& y) {
   return model(x).argmax(1) != y;
-}
-
-void expect_inside(const at::Tensor& x_adv, const at::Tensor& x, const Budget& budget) {
-  const auto farthest = perturbation_norms(x_adv, x, budget.norm).max().item<double>();
-  EXPECT_LE(farthest,
-            budget.norm == Norm::linf ? budget.epsilon + 1e-6 : budget.epsilon * (1 + 1e-5));
-  EXPECT_GE(x_adv.min().item<float>(), 0);
-  EXPECT_LE(x_adv.max().item<float>(), 1);
-  EXPECT_EQ(x_adv.sizes(), x.sizes());
-  EXPECT_EQ(x_adv.scalar_type(), at::kFloat);
 }
 
 TEST_P(AttackContract, StaysInsideBallAndBox) {

@@ -1,31 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <tuple>
-
-#include "attacks/toy.h"
+#include "attacks/contract.h"
 #include "namid/attacks/losses.h"
-#include "namid/attacks/norms.h"
 #include "namid/attacks/pgd.h"
 
 namespace namid::attacks {
 namespace {
 
-using Case = std::tuple<Norm, std::int64_t, Shape>;
-
-class PgdContract : public ::testing::TestWithParam<Case> {
+class PgdContract : public ShapedBatch {
  protected:
-  PgdOptions options() const {
-    return {.budget = {.norm = norm, .epsilon = norm == Norm::linf ? 0.1 : 0.7}, .steps = 5};
-  }
+  PgdOptions options() const { return {.budget = budget(), .steps = 5}; }
   AttackResult attack(const PgdOptions& with, std::uint64_t seed = 0) const {
     return pgd(model, x, y, with, {.random = Random(seed, "pgd")});
   }
-
-  Norm norm = std::get<0>(GetParam());
-  std::int64_t count = std::get<1>(GetParam());
-  Shape shape = std::get<2>(GetParam());
-  Classifier model = curved(shape);
-  at::Tensor x = images(count, shape);
-  at::Tensor y = labels(count, 4);
 };
 
 TEST_P(PgdContract, StaysInsideBallAndBoxForEveryStartAndJudge) {
@@ -36,13 +22,7 @@ TEST_P(PgdContract, StaysInsideBallAndBoxForEveryStartAndJudge) {
         with.budget.epsilon = epsilon;
         with.start = start;
         with.judge = judge;
-        const auto x_adv = attack(with).x_adv;
-        const auto farthest = perturbation_norms(x_adv, x, norm).max().item<double>();
-        EXPECT_LE(farthest, norm == Norm::linf ? epsilon + 1e-6 : epsilon * (1 + 1e-5));
-        EXPECT_GE(x_adv.min().item<float>(), 0);
-        EXPECT_LE(x_adv.max().item<float>(), 1);
-        EXPECT_EQ(x_adv.sizes(), x.sizes());
-        EXPECT_EQ(x_adv.scalar_type(), at::kFloat);
+        expect_inside(attack(with).x_adv, x, with.budget);
       }
     }
   }
@@ -132,19 +112,12 @@ TEST_P(PgdContract, ARoundAloneDrawsAsAmongTheOthers) {
   EXPECT_TRUE(at::allclose(alone.x_adv.index({late}), both.x_adv.index({late}), 0, 1e-6));
 }
 
-std::string case_name(const ::testing::TestParamInfo<Case>& info) {
-  const auto& [norm, count, shape] = info.param;
-  std::string name = str(to_string(norm), "_batch", count);
-  for (const auto size : shape) name += str("_", size);
-  return name;
-}
-
 INSTANTIATE_TEST_SUITE_P(All, PgdContract,
                          ::testing::Combine(::testing::Values(Norm::linf, Norm::l2, Norm::l1),
                                             ::testing::Values(1, 3, 8),
                                             ::testing::Values(Shape{12}, Shape{1, 8, 8},
                                                               Shape{3, 5, 7})),
-                         case_name);
+                         shaped_name);
 
 }  // namespace
 }  // namespace namid::attacks

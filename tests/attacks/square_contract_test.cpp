@@ -1,32 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // What Square promises beside the contract of all attacks, on vectors, tiny images and five
 // dimensions too.
-#include <tuple>
-
 #include "attacks/contract.h"
-#include "namid/attacks/norms.h"
 #include "namid/attacks/square.h"
 
 namespace namid::attacks {
 namespace {
 
-using Case = std::tuple<Norm, std::int64_t, Shape>;
-
-class SquareContract : public ::testing::TestWithParam<Case> {
+class SquareContract : public ShapedBatch {
  protected:
-  SquareOptions options() const {
-    return {.budget = {.norm = norm, .epsilon = norm == Norm::linf ? 0.1 : 0.7}, .queries = 30};
-  }
+  SquareOptions options() const { return {.budget = budget(), .queries = 30}; }
   AttackResult attack(const SquareOptions& with, std::uint64_t seed = 0) const {
     return square(model, x, y, with, {.random = Random(seed, "square")});
   }
-
-  Norm norm = std::get<0>(GetParam());
-  std::int64_t count = std::get<1>(GetParam());
-  Shape shape = std::get<2>(GetParam());
-  Classifier model = curved(shape);
-  at::Tensor x = images(count, shape);
-  at::Tensor y = labels(count, 4);
 };
 
 TEST_P(SquareContract, StaysInsideBallAndBoxForEveryOption) {
@@ -35,13 +21,7 @@ TEST_P(SquareContract, StaysInsideBallAndBoxForEveryOption) {
       auto with = options();
       with.budget.epsilon = epsilon;
       with.windows = windows;
-      const auto x_adv = attack(with).x_adv;
-      const auto farthest = perturbation_norms(x_adv, x, norm).max().item<double>();
-      EXPECT_LE(farthest, norm == Norm::linf ? epsilon + 1e-6 : epsilon * (1 + 1e-5));
-      EXPECT_GE(x_adv.min().item<float>(), 0);
-      EXPECT_LE(x_adv.max().item<float>(), 1);
-      EXPECT_EQ(x_adv.sizes(), x.sizes());
-      EXPECT_EQ(x_adv.scalar_type(), at::kFloat);
+      expect_inside(attack(with).x_adv, x, with.budget);
     }
   }
 }
@@ -144,18 +124,11 @@ TEST_P(SquareContract, TargetedMovesTowardsTheTarget) {
   EXPECT_LT(after.sum().item<float>(), before.sum().item<float>());
 }
 
-std::string case_name(const ::testing::TestParamInfo<Case>& info) {
-  const auto& [norm, count, shape] = info.param;
-  std::string name = str(to_string(norm), "_batch", count);
-  for (const auto size : shape) name += str("_", size);
-  return name;
-}
-
 INSTANTIATE_TEST_SUITE_P(
     All, SquareContract,
     ::testing::Combine(::testing::Values(Norm::linf, Norm::l2, Norm::l1), ::testing::Values(1, 8),
                        ::testing::Values(Shape{12}, Shape{2, 3, 2}, Shape{2, 2, 9, 4})),
-    case_name);
+    shaped_name);
 
 NAMID_ATTACK_CONTRACT(Square, {.attack = "square", .options = {{"queries", "60"}}, .reach = 0});
 
