@@ -34,6 +34,12 @@ std::vector<std::string> words_of(const std::string& list) {
   return words;
 }
 
+std::string joined(const std::vector<std::string>& words, const std::string& separator) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : separator) + word;
+  return text;
+}
+
 models::Classifier read_model(const std::string& path) {
   return models::load_model(resolve_input(path, "model.safetensors", "model"));
 }

@@ -22,6 +22,8 @@ std::filesystem::path resolve_input(const std::string& path, const std::string& 
 
 /// The words of a comma-separated list, without blanks around them; empty ones are left out.
 std::vector<std::string> words_of(const std::string& list);
+/// The words in one text, `separator` between them.
+std::string joined(const std::vector<std::string>& words, const std::string& separator = ", ");
 
 models::Classifier read_model(const std::string& path);
 mi::EstimatorPair read_estimators(const std::string& path);

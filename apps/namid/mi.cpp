@@ -16,7 +16,12 @@ eval::Suite suite_of(const std::string& word, attacks::PgdOptions attack) {
   eval::SuiteOptions options;
   options.suite = word;
   if (word.starts_with("pgd-")) {
-    attack.steps = static_cast<int>(detail::parse_integer(word.substr(4), 1, 1000000));
+    try {
+      attack.steps = static_cast<int>(detail::parse_integer(word.substr(4), 1, 1000000));
+    } catch (const OptionError&) {
+      throw OptionError(
+          str("[mi] attacks: expected pgd-N with N from 1 to 1000000, got '", word, "'"));
+    }
     options.suite = "pgd";
   }
   return eval::make_suite(options, attack);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/namid/recipe_list.h"
 
+#include "apps/namid/inputs.h"
 #include "apps/namid/recipes.h"
 #include "apps/namid/reproduce_plan.h"
 #include "namid/core/format.h"
 #include "namid/io/atomic_file.h"
+#include "namid/report/figure_scores.h"
 #include "namid/report/published.h"
 
 namespace namid::app {
@@ -15,8 +17,19 @@ std::string tables_of(const Recipe& recipe) {
   return recipe.kind == RecipeKind::defense ? "table1" : "";
 }
 
+/// "natural, pgd-10: I(x; h(x)) 0.485; ...": what the paper's figure shows.
+std::string published_scores_text(const std::string& figure) {
+  std::vector<std::string> texts;
+  for (const auto& score : report::published_scores())
+    if (score.figure == figure)
+      texts.push_back(str(score.critic, ", ", score.attack, ": ",
+                          report::score_symbol(score.quantity), " ", fixed(score.value, 3)));
+  return joined(texts, "; ");
+}
+
 /// "natural 83.41 ± 0.56, pgd-40 44.79 ± 0.50, ..."; empty for what the paper has no row of.
 std::string published_text(const Recipe& recipe) {
+  if (recipe.kind == RecipeKind::study) return published_scores_text(recipe.defense);
   const auto table = tables_of(recipe);
   if (table.empty()) return "";
   const auto published = published_table(table, recipe.norm);
@@ -42,8 +55,8 @@ Rows list_recipes() {
     rows.push_back({{"name", recipe.name},
                     {"command", recipe.command},
                     {"paper", recipe.paper},
-                    {"published (%)", published_text(recipe)},
-                    {"on", recipe.needs},
+                    {"published", published_text(recipe)},
+                    {"on", joined(recipe.needs)},
                     {"state", "never run at full scale"}});
   return rows;
 }

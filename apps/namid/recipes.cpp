@@ -151,6 +151,10 @@ class Maker {
     for (const auto& line : lines())
       if (line.kind == RecipeKind::ablation) add_defense(line);
     for (const auto& line : tuned_lines()) add_defense(line);
+    add_study("fig2", "Fig. 2: scores of a naturally trained model", {"natural"},
+              scale_ == Scale::full ? "pgd-10,pgd-40,autoattack" : "pgd-10,pgd-40,apgd-t");
+    add_study("fig4", "Fig. 4: scores under estimators of Eq. 4 and Eq. 5",
+              {"separate", "selected"}, "pgd-40");
   }
 
   Recipe start(const std::string& command, RecipeKind kind, const std::string& row) const {
@@ -182,7 +186,7 @@ class Maker {
     recipe.defense = line.defense;
     recipe.variant = line.variant;
     recipe.paper = line.paper.find(':') == std::string::npos ? table_of(line.paper) : line.paper;
-    if (!line.estimators.empty()) recipe.needs = name_of("estimators-" + line.estimators);
+    if (!line.estimators.empty()) recipe.needs = {name_of("estimators-" + line.estimators)};
     add(recipe, {{"defense", line.defense}, {"model", size_.model}}, size_.training);
     for (const auto& [path, text] : line.settings) set(recipe, path, text);
     finish(recipe);
@@ -214,9 +218,20 @@ class Maker {
                    : objective == "separate" ? "Eq. 4: estimators of Fig. 4 and 7"
                    : objective == "standard" ? "estimator of the WMIM rows"
                                              : "Fig. 2: estimator on natural images";
-    recipe.needs = name_of(target);
+    recipe.needs = {name_of(target)};
     add(recipe, {{"objective", objective}}, size_.estimation);
     set(recipe, "units", size_.units);
+    finish(recipe);
+  }
+
+  void add_study(const std::string& figure, const std::string& paper,
+                 const std::vector<std::string>& objectives, const std::string& attacks) {
+    auto recipe = start("mi", RecipeKind::study, figure);
+    recipe.defense = figure;
+    recipe.paper = paper;
+    for (const auto& objective : objectives)
+      recipe.needs.push_back(name_of("estimators-" + objective));
+    recipe.settings = {{"attacks", attacks}, {"images", "1000"}};
     finish(recipe);
   }
 
@@ -250,14 +265,14 @@ class Maker {
 /// A value as TOML writes it: numbers, truth values and lists as they are, all else quoted.
 std::string toml_value(const std::string& text) {
   if (text == "true" || text == "false") return text;
-  if (text.find(',') != std::string::npos) return "[" + text + "]";
-  const bool number = text.find_first_not_of("0123456789.-e") == std::string::npos;
-  return number ? text : "\"" + text + "\"";
+  if (text.find_first_not_of("0123456789.,-e") != std::string::npos) return "\"" + text + "\"";
+  return text.find(',') == std::string::npos ? text : "[" + text + "]";
 }
 
 std::string how_to_run(const Recipe& recipe) {
   const auto config = str("--config recipes/", recipe.name, ".toml --data FOLDER");
   if (recipe.command == "estimate") return str("namid estimate TARGET_RUN ", config);
+  if (recipe.command == "mi") return str("namid mi MODEL_RUN ", config, " --estimators RUN[,RUN]");
   return str("namid train ", config, recipe.needs.empty() ? "" : " --estimators ESTIMATOR_RUN");
 }
 
@@ -265,7 +280,7 @@ std::string how_to_run(const Recipe& recipe) {
 
 std::string Recipe::toml() const {
   std::string text = str("# ", paper, ". Never run at full scale.\n#   ", how_to_run(*this), "\n");
-  if (!needs.empty()) text += str("# on the run of recipes/", needs, ".toml\n");
+  for (const auto& need : needs) text += str("# on the run of recipes/", need, ".toml\n");
   std::string section;
   for (const auto& [path, value] : settings) {
     const auto dot = path.find('.');

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The rows of the paper as configurations of `namid train` and `namid estimate`. The files in
-// recipes/ are this table at full scale, written by `namid list recipes --write DIR`; `namid
-// reproduce` runs the same table at any scale.
+// The rows of the paper as configurations of `namid train`, `namid estimate` and `namid mi`. The
+// files in recipes/ are this table at full scale, written by `namid list recipes --write DIR`;
+// `namid reproduce` runs the same table at any scale.
 
 #include <string>
 #include <string_view>
@@ -20,19 +20,19 @@ namespace namid::app {
 enum class Scale { tiny, small, full };
 
 /// What a recipe is for.
-enum class RecipeKind { target, estimators, defense, surrogate, ablation, tuned };
+enum class RecipeKind { target, estimators, defense, surrogate, ablation, tuned, study };
 
 /// One run of a chain: which command, with which options, on which earlier runs.
 struct Recipe {
   std::string name;     ///< "cifar10-resnet18-namid-linf"; also its file's stem
-  std::string command;  ///< "train" or "estimate"
+  std::string command;  ///< "train", "estimate" or "mi"
   RecipeKind kind = RecipeKind::defense;
   std::string data;  ///< "cifar10", "tiny-imagenet"
   attacks::Norm norm = attacks::Norm::linf;
-  std::string defense;  ///< a defence's name, or for estimators their objective
-  std::string variant;  ///< as in report::PublishedRow
-  std::string paper;    ///< where the paper has it: "Tables 1 and 3: CIFAR-10, NAMID"
-  std::string needs;    ///< name of the recipe whose run it starts from, if any
+  std::string defense;             ///< a defence's name; estimators: objective; study: figure
+  std::string variant;             ///< as in report::PublishedRow
+  std::string paper;               ///< where the paper has it: "Tables 1 and 3: CIFAR-10, NAMID"
+  std::vector<std::string> needs;  ///< names of the recipes whose runs it starts from
   std::vector<std::pair<std::string, std::string>> settings;  ///< option path → text, in order
 
   /// The settings as a TOML document under a comment that says how to run it.

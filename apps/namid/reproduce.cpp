@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/namid/command_inl.h"
+#include "apps/namid/inputs.h"
 #include "apps/namid/jobs.h"
+#include "apps/namid/mi_command.h"
 #include "apps/namid/reproduce_command.h"
 #include "apps/namid/reproduce_plan.h"
 #include "apps/namid/stages.h"
 #include "namid/core/log.h"
 #include "namid/io/atomic_file.h"
+#include "namid/report/figure_scores.h"
+#include "namid/report/report.h"
 #include "namid/run/stop_token.h"
 
 namespace namid::app {
@@ -21,16 +25,6 @@ std::string seed_folder(int seed) {
 std::string evaluation_name(const Recipe& recipe, const std::string& checkpoint,
                             const std::string& column) {
   return str(recipe.name, "-", checkpoint, "-", column);
-}
-
-bool is_trained(const Recipe& recipe) {
-  return recipe.kind != RecipeKind::estimators;
-}
-
-/// Rows of the printed table; the others are there because rows need them.
-bool is_row(const Recipe& recipe) {
-  return is_trained(recipe) && recipe.kind != RecipeKind::target &&
-         recipe.kind != RecipeKind::surrogate;
 }
 
 bool is_done(const std::filesystem::path& stage) {
@@ -80,13 +74,21 @@ int ReproduceCommand::seeds_of(const Recipe& recipe) const {
   return main ? reproduce.main_seeds : reproduce.seeds;
 }
 
+bool ReproduceCommand::is_shown(const Recipe& recipe) const {
+  const bool figure = std::any_of(recipes_.begin(), recipes_.end(), [](const Recipe& each) {
+    return each.kind == RecipeKind::study;
+  });
+  return is_row(recipe) && !figure;
+}
+
 std::string ReproduceCommand::data_of(const Recipe& recipe) const {
   if (reproduce.scale == Scale::tiny) return data::DataOptions{}.data;
   return recipe.data == "cifar10" ? reproduce.cifar10 : reproduce.tiny_imagenet;
 }
 
 void ReproduceCommand::run_recipe(const Recipe& recipe, const run::RunFolder& folder, int seed) {
-  const auto needed = recipe.needs.empty() ? std::string() : (folder / recipe.needs).string();
+  std::vector<std::string> needed;
+  for (const auto& need : recipe.needs) needed.push_back((folder / need).string());
   const auto adjust = [&](auto& command, auto& options) {
     recipe.apply(command.options());
     options.seed = static_cast<std::uint64_t>(seed);
@@ -95,14 +97,20 @@ void ReproduceCommand::run_recipe(const Recipe& recipe, const run::RunFolder& fo
     command.show_progress = show_progress;
     run_child(command, folder, recipe.name);
   };
-  if (!is_trained(recipe)) {
+  if (recipe.command == "estimate") {
     EstimateCommand command;
-    command.inputs.target = needed;
-    adjust(command, command.estimate);
-    return;
+    command.inputs.target = joined(needed);
+    return adjust(command, command.estimate);
+  }
+  if (recipe.command == "mi") {
+    MiCommand command;
+    const auto* estimators = find_recipe(recipes_, recipe.needs.front());
+    command.mi.model = (folder / estimators->needs.front()).string();
+    command.mi.estimators = joined(needed, ",");
+    return adjust(command, command.study);
   }
   TrainCommand command;
-  command.train.estimators = needed;
+  command.train.estimators = joined(needed);
   command.train.allow_weak_estimator = true;  // its scores are in the record and in the report
   adjust(command, command.train);
 }
@@ -134,13 +142,15 @@ void ReproduceCommand::evaluate(const Recipe& recipe, const run::RunFolder& fold
 void ReproduceCommand::run_seed(const run::RunFolder& folder, int seed) {
   for (const auto& recipe : recipes_) {
     if (seed >= seeds_of(recipe)) continue;
-    if (!recipe.needs.empty() && !is_done(folder / recipe.needs)) {
-      log_warning(recipe.name, " (seed ", seed, ") is left out: ", recipe.needs, " has no result");
+    const auto missing = std::find_if_not(recipe.needs.begin(), recipe.needs.end(),
+                                          [&](const auto& need) { return is_done(folder / need); });
+    if (missing != recipe.needs.end()) {
+      log_warning(recipe.name, " (seed ", seed, ") is left out: ", *missing, " has no result");
       continue;
     }
     try {
       run_recipe(recipe, folder, seed);
-      if (is_row(recipe)) evaluate(recipe, folder, seed);
+      if (is_shown(recipe)) evaluate(recipe, folder, seed);
     } catch (const NumericError& error) {  // one row that diverges is one row that is reported
       log_warning(recipe.name, " (seed ", seed, "): ", error.what());
     }
@@ -193,15 +203,38 @@ report::MeasuredRow ReproduceCommand::measure(const Recipe& recipe,
   return row;
 }
 
+json ReproduceCommand::scores(const run::RunFolder& folder) const {
+  json all = json::array();
+  for (const auto& recipe : recipes_) {
+    if (recipe.kind != RecipeKind::study) continue;
+    std::vector<json> studies;
+    for (int seed = 0; seed < seeds_of(recipe); ++seed) {
+      const auto run = folder / seed_folder(seed) / recipe.name;
+      if (is_done(run)) studies.push_back(run::RunFolder::open(run).read_record().at("result"));
+    }
+    all = report::figure_scores(recipe.defense, studies);
+  }
+  return all;
+}
+
 json ReproduceCommand::result(const run::RunFolder& folder) const {
   std::vector<report::MeasuredRow> rows;
   for (const auto& recipe : recipes_)
-    if (is_row(recipe)) rows.push_back(measure(recipe, folder));
+    if (is_shown(recipe)) rows.push_back(measure(recipe, folder));
   const auto judge = judge_name(reproduce.scale);
   return {{"table", reproduce.table},
           {"scale", to_string(reproduce.scale)},
           {"judge", judge},
-          {"rows", report::reproduction_rows(rows, judge)}};
+          {"rows", report::reproduction_rows(rows, judge)},
+          {"scores", scores(folder)}};
+}
+
+std::string ReproduceCommand::tables(const json& result, report::TableFormat format) const {
+  if (result.at("scores").empty())
+    return report::reproduction_table(result.at("rows"), result.at("judge"), format);
+  return report::text_table(report::score_lines(result.at("scores")), format) +
+         "\nDV scores in nats (not mutual information), smallest at 0, mean ± standard deviation "
+         "over seeds.\n";
 }
 
 std::string ReproduceCommand::heading() const {
@@ -221,17 +254,15 @@ json ReproduceCommand::run(const run::RunFolder& folder, bool) {
   }
   const json all = result(folder);
   io::write_file_atomically(folder / "table.md",
-                            heading() + "\n" +
-                                report::reproduction_table(all.at("rows"), all.at("judge"),
-                                                           report::TableFormat::markdown));
+                            heading() + "\n" + tables(all, report::TableFormat::markdown));
   return all;
 }
 
 std::string ReproduceCommand::summary(const json& result, const run::RunFolder& folder) const {
-  return str(
-      reproduce.table, " at scale ", to_string(reproduce.scale), "\n\n",
-      report::reproduction_table(result.at("rows"), result.at("judge"), report::TableFormat::text),
-      "\nrun folder ", folder.path().string(), "\n");
+  return str(reproduce.table, " at scale ", to_string(reproduce.scale), "\n\n",
+             tables(result, report::TableFormat::text), "\nreport ",
+             report::write_report(folder.path()).string(), "\nrun folder ", folder.path().string(),
+             "\n");
 }
 
 void add_reproduce(CLI::App& app) {

@@ -5,6 +5,7 @@
 #include "apps/namid/evaluate_command.h"
 #include "apps/namid/recipes.h"
 #include "apps/namid/train_command.h"
+#include "namid/report/figure_scores.h"
 #include "namid/report/reproduction.h"
 
 namespace namid::app {
@@ -30,7 +31,7 @@ class ReproduceCommand : public RunCommand {
     static constexpr auto fields() {
       using T = ReproduceOptions;
       return std::tuple{
-          field("table", &T::table, "table1 to table6, fig5, fig7 or tuned"),
+          field("table", &T::table, "table1 to table6, fig2, fig4, fig5, fig7 or tuned"),
           field("scale", &T::scale,
                 "tiny: minutes a row, on the data set that ships with namid; small: hours, on "
                 "CIFAR-10; full: the paper's settings"),
@@ -69,9 +70,13 @@ class ReproduceCommand : public RunCommand {
   void run_recipe(const Recipe& recipe, const run::RunFolder& folder, int seed);
   void evaluate(const Recipe& recipe, const run::RunFolder& folder, int seed);
   int seeds_of(const Recipe& recipe) const;
+  /// Whether it is attacked and a row; of a figure of scores the models are not.
+  bool is_shown(const Recipe& recipe) const;
   std::string data_of(const Recipe& recipe) const;
   report::MeasuredRow measure(const Recipe& recipe, const run::RunFolder& folder) const;
+  json scores(const run::RunFolder& folder) const;  ///< of Fig. 2 or 4; else empty
   json result(const run::RunFolder& folder) const;
+  std::string tables(const json& result, report::TableFormat format) const;
   std::string heading() const;  ///< what was measured, on what
 
   std::vector<Recipe> recipes_;  ///< those to run, in an order in which each finds what it needs

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "apps/namid/inputs.h"
+#include "apps/namid/mi_command.h"
 #include "apps/namid/train_command.h"
 #include "namid/core/error.h"
 #include "namid/core/format.h"
@@ -35,6 +36,8 @@ const std::map<std::string, Table>& tables() {
       {"table4", {Norm::l2, true, kDefenses, "", "4"}},
       {"table5", {Norm::linf, true, kBlackBox, "5", ""}},
       {"table6", {Norm::l2, true, kBlackBox, "", "6"}},
+      {"fig2", {Norm::linf, false, {"fig2"}, "", ""}},
+      {"fig4", {Norm::linf, false, {"fig4"}, "", ""}},
       {"fig5",
        {Norm::linf,
         false,
@@ -65,10 +68,8 @@ std::vector<std::string> chosen(const std::string& option, const std::string& li
   const auto words = words_of(list);
   for (const auto& word : words) {
     if (holds(known, word)) continue;
-    std::string all;
-    for (const auto& name : known) all += (all.empty() ? "" : ", ") + name;
     throw OptionError(
-        str("[reproduce] ", option, ": expected some of ", all, ", got '", word, "'"));
+        str("[reproduce] ", option, ": expected some of ", joined(known), ", got '", word, "'"));
   }
   return words.empty() ? known : words;
 }
@@ -76,9 +77,10 @@ std::vector<std::string> chosen(const std::string& option, const std::string& li
 const Table& find_table(const std::string& name) {
   const auto found = tables().find(name);
   if (found != tables().end()) return found->second;
-  std::string all;
-  for (const auto& [known, table] : tables()) all += (all.empty() ? "" : ", ") + known;
-  throw OptionError(str("[reproduce] table: expected one of ", all, ", got '", name, "'"));
+  std::vector<std::string> known;
+  for (const auto& [each, table] : tables()) known.push_back(each);
+  throw OptionError(
+      str("[reproduce] table: expected one of ", joined(known), ", got '", name, "'"));
 }
 
 }  // namespace
@@ -96,16 +98,14 @@ std::vector<Recipe> plan_of(const Selection& selection, const std::vector<Recipe
                                                : selection.tiny_imagenet && table.tiny_imagenet;
     if (!data || !holds(norms, std::string(to_string(recipe.norm)))) return false;
     if (recipe.kind == RecipeKind::surrogate) return is_black_box(selection.table);
-    const bool trained = recipe.kind != RecipeKind::estimators && recipe.kind != RecipeKind::target;
-    return trained && holds(rows, row_name(recipe));
+    const bool shown = is_row(recipe) || recipe.kind == RecipeKind::study;
+    return shown && holds(rows, row_name(recipe));
   };
   std::vector<std::string> names;
-  for (const auto& recipe : recipes) {
-    if (!wanted(recipe)) continue;
-    names.push_back(recipe.name);
-    for (auto need = recipe.needs; !need.empty(); need = find_recipe(recipes, need)->needs)
-      names.push_back(need);
-  }
+  for (const auto& recipe : recipes)
+    if (wanted(recipe)) names.push_back(recipe.name);
+  for (std::size_t i = 0; i < names.size(); ++i)
+    for (const auto& need : find_recipe(recipes, names[i])->needs) names.push_back(need);
   std::vector<Recipe> plan;
   for (const auto& recipe : recipes)
     if (holds(names, recipe.name)) plan.push_back(recipe);
@@ -115,6 +115,7 @@ std::vector<Recipe> plan_of(const Selection& selection, const std::vector<Recipe
 void change_recipes(std::vector<Recipe>& recipes, const std::string& changes) {
   TrainCommand train;
   EstimateCommand estimate;
+  MiCommand mi;
   const auto has = [](RunCommand& command, const std::string& path) {
     const auto options = command.options();
     for (const auto& entry : options.entries())
@@ -125,16 +126,22 @@ void change_recipes(std::vector<Recipe>& recipes, const std::string& changes) {
   for (std::string word; words >> word;) {
     const auto sign = word.find('=');
     const auto path = word.substr(0, sign);
-    const bool trains = has(train, path), estimates = has(estimate, path);
-    if (sign == std::string::npos || !(trains || estimates))
+    const std::map<std::string, bool> takes = {
+        {"train", has(train, path)}, {"estimate", has(estimate, path)}, {"mi", has(mi, path)}};
+    const bool known = takes.at("train") || takes.at("estimate") || takes.at("mi");
+    if (sign == std::string::npos || !known)
       throw OptionError(
-          str("[reproduce] changes: expected OPTION=VALUE with an option of namid "
-              "train or namid estimate, such as epochs=1, got '",
+          str("[reproduce] changes: expected OPTION=VALUE with an option of namid train, namid "
+              "estimate or namid mi, such as epochs=1, got '",
               word, "'"));
     for (auto& recipe : recipes)
-      if (recipe.command == "train" ? trains : estimates)
-        recipe.settings.emplace_back(path, word.substr(sign + 1));
+      if (takes.at(recipe.command)) recipe.settings.emplace_back(path, word.substr(sign + 1));
   }
+}
+
+bool is_row(const Recipe& recipe) {
+  return recipe.kind == RecipeKind::defense || recipe.kind == RecipeKind::ablation ||
+         recipe.kind == RecipeKind::tuned;
 }
 
 std::string published_table(const std::string& table, Norm norm) {
@@ -154,8 +161,7 @@ std::string baseline_of(const Recipe& recipe, const std::vector<Recipe>& recipes
   if (recipe.kind == RecipeKind::tuned) row = recipe.defense;
   for (const auto& other : recipes) {
     const bool same = other.data == recipe.data && other.norm == recipe.norm;
-    if (same && other.name != recipe.name && row_name(other) == row &&
-        other.kind != RecipeKind::estimators)
+    if (same && other.name != recipe.name && row_name(other) == row && is_row(other))
       return other.name;
   }
   return "";

@@ -10,7 +10,7 @@ namespace namid::app {
 
 /// Which rows are wanted.
 struct Selection {
-  std::string table;                          ///< "table1" ... "table6", "fig5", "fig7", "tuned"
+  std::string table;                          ///< "table1" ... "table6", "fig2" ... "fig7", "tuned"
   std::string norms, rows;                    ///< comma lists; empty: all of the table
   bool cifar10 = true, tiny_imagenet = true;  ///< whether their images are at hand
 };
@@ -19,8 +19,12 @@ struct Selection {
 /// what it needs. OptionError for an unknown table, norm or row (with the nearest name).
 std::vector<Recipe> plan_of(const Selection& selection, const std::vector<Recipe>& recipes);
 
+/// Rows of a printed table: defences. The other recipes are there because rows need them, or give
+/// scores.
+bool is_row(const Recipe& recipe);
+
 /// Replaces settings of the recipes by "path=text path=text"; each is given to the commands that
-/// have such an option. OptionError for one that neither `namid train` nor `namid estimate` has.
+/// have such an option. OptionError for one that none of them has.
 void change_recipes(std::vector<Recipe>& recipes, const std::string& changes);
 
 /// The table of report::published_rows that a row of `table` is compared with: "3" for an L-inf row

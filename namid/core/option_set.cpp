@@ -89,7 +89,8 @@ std::int64_t parse_integer(std::string_view text, std::int64_t low, std::int64_t
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size())
     throw OptionError(str("expected a whole number, got '", text, "'"));
-  if (value < low || value > high) throw OptionError(str("number ", text, " is too large"));
+  if (value < low || value > high)
+    throw OptionError(str("expected a whole number from ", low, " to ", high, ", got ", text));
   return value;
 }
 

@@ -11,7 +11,7 @@
 namespace namid::report {
 
 /// Writes `<run>/report.html`, one self-contained page without scripts, from the run folder alone,
-/// and returns its path. Works for train, estimate, evaluate and demo runs. DataError if the folder
+/// and returns its path. Works for every kind of run. DataError if the folder
 /// is no run folder.
 std::filesystem::path write_report(const std::filesystem::path& run);
 

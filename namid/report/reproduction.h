@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "namid/report/report.h"
+#include "namid/report/text_table.h"
 
 namespace namid::report {
 
@@ -50,8 +50,13 @@ nlohmann::json compare_seeds(const std::vector<Verdicts>& first,
 /// {column: compare_seeds}} where the row has a baseline, over the seeds that both have. Percent.
 nlohmann::json reproduction_rows(const std::vector<MeasuredRow>& rows, const std::string& judge);
 
-/// What a person reads of such rows: published beside measured, then the differences. Columns of
-/// the paper that were not measured say "not available". `format`: text or markdown.
+/// Such rows as lines of a table: accuracies of each row, published and of each checkpoint;
+/// differences to the baselines. Columns of the paper that were not measured say "not available".
+TableLines accuracy_lines(const nlohmann::json& rows, const std::string& judge);
+TableLines effect_lines(const nlohmann::json& rows);
+
+/// What a person reads of such rows: published beside measured, then the differences, then what
+/// failed. `format`: text or markdown.
 std::string reproduction_table(const nlohmann::json& rows, const std::string& judge,
                                TableFormat format);
 

@@ -5,38 +5,12 @@
 #include "namid/core/format.h"
 #include "namid/report/published.h"
 #include "namid/report/reproduction.h"
-#include "namid/report/shapes.h"
 
 namespace namid::report {
 namespace {
 
 using nlohmann::json;
 using Texts = std::vector<std::string>;
-
-/// Lines of cells, the first a header, as text in columns or as Markdown.
-std::string render(const std::vector<Texts>& lines, TableFormat format) {
-  const bool markdown = format == TableFormat::markdown;
-  std::vector<std::size_t> widths(lines.front().size(), 3);
-  for (const auto& line : lines)
-    for (std::size_t c = 0; c < line.size(); ++c)
-      widths[c] = std::max(widths[c], count_letters(line[c]));
-  const auto padded = [](const std::string& text, std::size_t width) {
-    return text + std::string(width - count_letters(text), ' ');
-  };
-  std::string out;
-  for (std::size_t l = 0; l < lines.size(); ++l) {
-    std::string row = markdown ? "|" : "";
-    for (std::size_t c = 0; c < widths.size(); ++c)
-      row += markdown ? str(" ", padded(lines[l][c], widths[c]), " |")
-                      : str(padded(lines[l][c], widths[c]), "  ");
-    out += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
-    if (l > 0 || !markdown) continue;
-    out += "|";
-    for (const auto width : widths) out += str(" ", std::string(width, '-'), " |");
-    out += "\n";
-  }
-  return out;
-}
 
 /// "62.3 ± 1.2"; without a deviation the mean alone.
 std::string accuracy_text(const json& object) {
@@ -81,12 +55,35 @@ std::string baseline_name(const json& rows, const json& row) {
   return "";
 }
 
-std::vector<Texts> accuracy_lines(const json& rows, const std::string& judge) {
+std::string interval_text(const json& interval) {
+  const auto end = [](const json& value, const char* missing) {
+    return value.is_number() ? fixed(value.get<double>(), 2) : std::string(missing);
+  };
+  return str("[", end(interval.at(0), "-inf"), ", ", end(interval.at(1), "inf"), "]");
+}
+
+std::string verdict_text(const json& effect) {
+  if (!effect.contains("resolved")) return "one pair: no test";
+  if (!effect.at("resolved").get<bool>()) return "not resolvable at this scale";
+  return effect.at("mean").get<double>() > 0 ? "above the baseline" : "below the baseline";
+}
+
+std::string failure_text(const json& rows) {
+  std::string text;
+  for (const auto& row : rows)
+    for (const auto& failure : row.at("failures"))
+      text += str("failed: ", title(row), ", ", failure.get<std::string>(), "\n");
+  return text.empty() ? text : "\n" + text;
+}
+
+}  // namespace
+
+TableLines accuracy_lines(const json& rows, const std::string& judge) {
   const Texts columns = columns_of(rows, judge);
   Texts header = {"row", "", "seeds"};
   for (const auto& column : columns)
     header.push_back(column == "none" ? "natural" : column == "gap" ? "pgd-40 - judge" : column);
-  std::vector<Texts> lines = {header};
+  TableLines lines = {header};
   for (const auto& row : rows) {
     if (!row.at("published").empty()) {
       Texts line = {title(row), "published", ""};
@@ -109,22 +106,9 @@ std::vector<Texts> accuracy_lines(const json& rows, const std::string& judge) {
   return lines;
 }
 
-std::string interval_text(const json& interval) {
-  const auto end = [](const json& value, const char* missing) {
-    return value.is_number() ? fixed(value.get<double>(), 2) : std::string(missing);
-  };
-  return str("[", end(interval.at(0), "-inf"), ", ", end(interval.at(1), "inf"), "]");
-}
-
-std::string verdict_text(const json& effect) {
-  if (!effect.contains("resolved")) return "one pair: no test";
-  if (!effect.at("resolved").get<bool>()) return "not resolvable at this scale";
-  return effect.at("mean").get<double>() > 0 ? "above the baseline" : "below the baseline";
-}
-
-std::vector<Texts> effect_lines(const json& rows) {
-  std::vector<Texts> lines = {{"row", "against", "checkpoint", "column", "pairs", "difference",
-                               "95 % sign flips", "95 % bootstrap", "p", "detectable", "verdict"}};
+TableLines effect_lines(const json& rows) {
+  TableLines lines = {{"row", "against", "checkpoint", "column", "pairs", "difference",
+                       "95 % sign flips", "95 % bootstrap", "p", "detectable", "verdict"}};
   for (const auto& row : rows) {
     if (!row.contains("against")) continue;
     for (const auto& [checkpoint, columns] : row["against"].items()) {
@@ -144,22 +128,12 @@ std::vector<Texts> effect_lines(const json& rows) {
   return lines;
 }
 
-std::string failure_text(const json& rows) {
-  std::string text;
-  for (const auto& row : rows)
-    for (const auto& failure : row.at("failures"))
-      text += str("failed: ", title(row), ", ", failure.get<std::string>(), "\n");
-  return text.empty() ? text : "\n" + text;
-}
-
-}  // namespace
-
 std::string reproduction_table(const json& rows, const std::string& judge, TableFormat format) {
-  std::string text = render(accuracy_lines(rows, judge), format);
+  std::string text = text_table(accuracy_lines(rows, judge), format);
   text += "\nAccuracies in percent, mean ± standard deviation over seeds.\n";
   const auto effects = effect_lines(rows);
   if (effects.size() > 1)
-    text += "\n" + render(effects, format) +
+    text += "\n" + text_table(effects, format) +
             "\nDifferences in percentage points over paired seeds. Sign flips: other seeds, these "
             "images; bootstrap: other seeds and images.\nDetectable: the difference found with "
             "power 0.8 at level 0.05. Columns and rows are not corrected for their number.\n";

@@ -24,6 +24,8 @@ void add_curves(Html& page, const RunData& run);
 void add_scores(Html& page, const RunData& run);
 /// Scores per attack and class of `namid mi`, and the quantities of the paper's Fig. 2 and 4.
 void add_studies(Html& page, const RunData& run);
+/// A reproduced table or figure of the paper, published beside measured.
+void add_reproduction(Html& page, const RunData& run);
 void add_classes(Html& page, const RunData& run);
 /// Clean, adversarial and amplified difference of the images that the evaluations kept.
 void add_gallery(Html& page, const RunData& run);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/core/format.h"
+#include "namid/report/figure_scores.h"
 #include "namid/report/parts.h"
 #include "namid/report/sections.h"
 #include "namid/report/svg.h"
@@ -15,16 +16,6 @@ Cell words(const std::string& text) {
 
 Cell number(const std::optional<double>& value, int digits) {
   return {.text = value ? fixed(*value, digits) : "", .is_number = true};
-}
-
-/// A score's name as the paper writes it.
-std::string symbol(const std::string& name) {
-  if (name == "natural_on_natural") return "I(x; h(x))";
-  if (name == "natural_on_adversarial") return "I(x; h(x̃))";
-  if (name == "image_on_adversarial") return "I(x̃; h(x̃))";
-  if (name == "adversarial_on_natural") return "I(n; h(x))";
-  if (name == "adversarial_on_adversarial") return "I(n; h(x̃))";
-  return name;
 }
 
 int colour_of(const std::string& name) {
@@ -43,7 +34,7 @@ void add_chart(Html& page, const std::string& title, const std::string& note, co
       const auto mean = number_at(value, "mean"), sem = number_at(value, "sem");
       if (mean)
         group.scores.push_back(
-            {symbol(name), colour_of(name), *mean, kStandardErrors * sem.value_or(0)});
+            {score_symbol(name), colour_of(name), *mean, kStandardErrors * sem.value_or(0)});
     }
     groups.push_back(std::move(group));
   }
@@ -55,7 +46,7 @@ void add_score_table(Html& page, const json& attack) {
   const json scores = attack.value("scores", json::object());
   for (const auto& [name, value] : scores.items()) {
     const std::string selected = str("selected_scores/", name);
-    rows.push_back({words(symbol(name)), number(number_at(value, "mean"), 3),
+    rows.push_back({words(score_symbol(name)), number(number_at(value, "mean"), 3),
                     number(number_at(value, "sem"), 3),
                     number(number_at(attack, selected + "/mean"), 3),
                     number(number_at(attack, selected + "/sem"), 3)});
@@ -77,7 +68,7 @@ void add_class_table(Html& page, const json& attack) {
   const json scores = attack.value("scores", json::object());
   for (const auto& [name, value] : scores.items()) {
     names.push_back(name);
-    header.push_back(words(symbol(name)));
+    header.push_back(words(score_symbol(name)));
   }
   std::vector<Cells> rows;
   for (const auto& row : *classes) {

@@ -52,5 +52,41 @@ TEST(Mi, SaysWhatItNeedsAndWhatItCannotRead) {
   }
 }
 
+TEST(Mi, SaysWhichModelOrEstimatorsItMisses) {
+  const TempFolder folder;
+  const auto out = " --quiet --threads 1 --out " + folder.path().string();
+  const auto expect_failure = [](const std::string& arguments, int code,
+                                 const std::string& message) {
+    const auto result = run_program(arguments);
+    EXPECT_EQ(result.code, code) << result.text;
+    EXPECT_NE(result.text.find(message), std::string::npos) << result.text;
+  };
+  const auto train = [&](const std::string& name, const std::string& more) {
+    ASSERT_EQ(run_program("train --defense natural --model mlp --width 8 --epochs 1 --train-limit "
+                          "200 --validation 50 --name " +
+                          name + more + out)
+                  .code,
+              0);
+  };
+  train("m", "");
+  const auto model = folder.path() / "train" / "m-001";
+  expect_failure("mi " + model.string(), 2, "expected --estimators RUN");
+  expect_failure("mi " + model.string() + " --estimators " + (folder.path() / "no").string(), 3,
+                 "estimators");
+  expect_failure("mi " + model.string() + " --estimators " + model.string(), 3, "estimators");
+  expect_failure("mi " + (folder.path() / "no").string() + " --estimators x", 3, "model");
+  ASSERT_EQ(run_program("estimate " + model.string() +
+                        " --objective natural --epochs 1 --units 8 --train-limit 200 --validation "
+                        "50 --batch-size 50 --name e" +
+                        out)
+                .code,
+            0);
+  const auto estimators = (folder.path() / "estimate" / "e-001").string();
+  expect_failure("mi " + model.string() + " --estimators " + estimators + " --attacks pgd-0", 2,
+                 "pgd-0");
+  expect_failure("mi " + model.string() + " --estimators " + estimators + " --attacks pdg", 2,
+                 "pdg");
+}
+
 }  // namespace
 }  // namespace namid::testing

@@ -44,10 +44,16 @@ TEST(Recipes, AreListedWithThePapersFigures) {
     EXPECT_EQ(recipe.at("state"), "never run at full scale");
     if (recipe.at("name") != "cifar10-resnet18-namid-linf") continue;
     found = true;
-    EXPECT_NE(recipe.at("published (%)").get<std::string>().find("pgd-40 44.79 ± 0.50"),
+    EXPECT_NE(recipe.at("published").get<std::string>().find("pgd-40 44.79 ± 0.50"),
               std::string::npos);
   }
   EXPECT_TRUE(found);
+}
+
+TEST(Recipes, AreNotWrittenWithOtherLists) {
+  const auto result = run_program("list models --write somewhere");
+  EXPECT_EQ(result.code, 2) << result.text;
+  EXPECT_NE(result.text.find("recipes"), std::string::npos) << result.text;
 }
 
 TEST(Recipes, EveryOneHoldsOptionsOfItsCommand) {
@@ -56,10 +62,9 @@ TEST(Recipes, EveryOneHoldsOptionsOfItsCommand) {
     if (!name.starts_with("cifar10") || !name.ends_with("linf")) continue;  // all kinds are there
     // What is wrong with the options is said before the data are looked for.
     const auto result = run_program(recipe.at("command").get<std::string>() + " --config " +
-                                    NAMID_SOURCE_DIR + "/recipes/" + name + ".toml --set gamma=-1");
+                                    NAMID_SOURCE_DIR + "/recipes/" + name + ".toml --set seed=-1");
     EXPECT_EQ(result.code, 2) << result.text;
-    EXPECT_NE(result.text.find("gamma: expected > 0, got -1"), std::string::npos)
-        << name << result.text;
+    EXPECT_NE(result.text.find("seed: expected"), std::string::npos) << name << result.text;
   }
 }
 
@@ -69,7 +74,7 @@ TEST(Reproduce, WrongUsageIsTwoAndSaysWhatToDo) {
     EXPECT_EQ(result.code, 2) << result.text;
     EXPECT_NE(result.text.find(message), std::string::npos) << result.text;
   };
-  expect_failure("table7", "table: expected one of fig5");
+  expect_failure("table7", "table: expected one of fig2");
   expect_failure("table1 --rows standard,namd", "rows: expected some of standard");
   expect_failure("table3 --norms l2", "norms: expected some of linf");
   expect_failure("table1 --scale full", "--cifar10 PATH");
@@ -110,6 +115,25 @@ TEST(ReproduceSlow, GivesOneTableWhateverTheNumberOfProcessesAndKeepsWhatIsDone)
   ASSERT_EQ(run_program("resume --quiet " + run.string()).code, 0);
   EXPECT_EQ(std::filesystem::last_write_time(trained), time);
   EXPECT_EQ(read(run / "table.md"), table);
+}
+
+TEST(ReproduceSlow, FiguresAreScoresOfTheWholeChain) {
+  const TempFolder folder;
+  const auto result = run_program(
+      "reproduce fig4 --seeds 1 --json --threads 1 --quiet --name f --out " +
+      folder.path().string() +
+      " --changes 'epochs=1 train_limit=600 width=4 batch_size=50 attack.steps=2 units=8 "
+      "images=100'");
+  ASSERT_EQ(result.code, 0) << result.text;
+  const auto document = json::parse(result.text.substr(result.text.find("\n{") + 1));
+  EXPECT_TRUE(document.at("rows").empty());
+  const auto scores = document.at("scores");
+  ASSERT_GE(scores.size(), 8u);
+  EXPECT_EQ(scores[0].at("critic"), "separate");
+  EXPECT_DOUBLE_EQ(scores[0].at("published").get<double>(), 0.467);
+  const auto study = folder.path() / "reproduce" / "f-001" / "seed-00" /
+                     "fashion-mnist-mini-small_cnn-fig4-linf" / "run.json";
+  EXPECT_EQ(json::parse(read(study)).at("result").at("critics").size(), 2u);
 }
 
 }  // namespace

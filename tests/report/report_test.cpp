@@ -8,6 +8,8 @@
 #include <sstream>
 
 #include "namid/core/error.h"
+#include "namid/report/figure_scores.h"
+#include "namid/report/reproduction.h"
 #include "namid/report/sections.h"
 #include "report/markup_check.h"
 #include "report/sample_run.h"
@@ -89,6 +91,40 @@ TEST(Report, TrainingListsItsAlarms) {
   expect_safe(page);
   for (const char* part : {"<h2>Alarms</h2>", "incredible scores", "4 to 9", "&lt;in nats&gt;"})
     EXPECT_TRUE(has(page, part)) << part;
+}
+
+TEST(Report, ReproductionsStandBesideThePublishedFigures) {
+  const TempFolder folder;
+  const MeasuredRow row{
+      .name = "n",
+      .paper = "Table 3: NAMID <b>",
+      .table = "3",
+      .data = "cifar10",
+      .norm = "linf",
+      .defense = "namid",
+      .seeds = {0},
+      .verdicts = {{"last", {{"pgd-40", {{1, 1, 0, 0}}}, {"apgd", {{1, 0, 0, 0}}}}}}};
+  const json study = {
+      {"critics",
+       {{{"objective", "natural"},
+         {"fig2", {{"pgd-10", {{"natural_on_natural", {{"mean", 1.25}, {"sem", 0.1}}}}}}}}}}};
+  const json record = {{"command", "reproduce"},
+                       {"status", "done"},
+                       {"result",
+                        {{"judge", "apgd"},
+                         {"rows", reproduction_rows({row}, "apgd")},
+                         {"scores", figure_scores("fig2", {study})}}}};
+  namid::testing::write_record(folder / "fine", record);
+  const auto page = page_of(folder / "fine");
+  expect_safe(page);
+  for (const char* part :
+       {"44.79 ± 0.50", "Table 3: NAMID &lt;b&gt;", "50.00", "25.00", "1.250", "not available"})
+    EXPECT_TRUE(has(page, part)) << part;
+
+  json broken = record;
+  broken["result"]["rows"] = {{{"measured", 3}}};
+  namid::testing::write_record(folder / "broken", broken);
+  EXPECT_TRUE(has(data_error_of(folder / "broken"), "expected the rows of a reproduction"));
 }
 
 TEST(Report, SaysWhenTestImagesChoseTheWeights) {
