@@ -48,6 +48,7 @@ class Cursor {
   const std::string& name() const { return name_; }
   std::uint64_t offset() const { return offset_; }
   std::uint64_t remaining() const { return bytes_.size() - offset_; }
+  ByteSpan rest() const { return bytes_.subspan(offset_); }
   void seek(std::uint64_t offset, std::string_view what);
   /// The next `count` bytes, which are called `what` in messages.
   ByteSpan take(std::uint64_t count, std::string_view what);

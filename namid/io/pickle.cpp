@@ -10,7 +10,11 @@
 namespace namid::io {
 
 Pickle::Pickle(ByteSpan bytes, std::string name, std::size_t max_objects) : name_(std::move(name)) {
-  std::tie(values_, root_) = PickleMachine(bytes, name_, max_objects).run();
+  PickleMachine machine(bytes, name_,
+                        max_objects == 0 ? pickle_object_cap(bytes.size()) : max_objects);
+  root_ = machine.run();
+  end_ = machine.end();
+  std::tie(values_, texts_) = machine.take();
 }
 
 const PickleValue& Pickle::expect(PickleId id, PickleKind kind, std::string_view what) const {
@@ -46,7 +50,7 @@ std::vector<std::string> Pickle::texts(PickleId id, std::string_view what) const
   std::vector<std::string> out;
   for (const auto item : expect(id, is_tuple ? PickleKind::tuple : PickleKind::list, what).items) {
     const bool is_bytes = values_[item].kind == PickleKind::bytes;
-    out.push_back(expect(item, is_bytes ? PickleKind::bytes : PickleKind::text, what).text);
+    out.emplace_back(expect(item, is_bytes ? PickleKind::bytes : PickleKind::text, what).text);
   }
   return out;
 }
@@ -68,7 +72,7 @@ NpyDescr descr_of(const Pickle& pickle, PickleId id) {
     const auto& state = pickle.expect(dtype[2], PickleKind::tuple, "the state of a dtype").items;
     if (state.size() > 1) order = pickle[state[1]].text;
   }
-  return parse_descr(order + pickle[arguments[0]].text, pickle.name(), 0);
+  return parse_descr(str(order, pickle[arguments[0]].text), pickle.name(), 0);
 }
 
 bool is_reconstruct(std::string_view global) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,19 +16,23 @@ namespace namid::io {
 /// Index of a value in its Pickle.
 using PickleId = std::uint32_t;
 
-/// global: a name that Python would import ("module name"), here nothing but that name. call: what
-/// Python would call, here only written down: items = {callable, arguments, then state if any}.
+/// big_integer: one of more than 8 bytes, whose little-endian bytes are in `text`. global: a name
+/// that Python would import ("module name"), here nothing but that name. call: what Python would
+/// call, here only written down: items = {callable, arguments}, then the object's state and what it
+/// contains (a list or dict) where the pickle gives it any; a state that is not given is `none`.
 /// persistent: items = {id}.
 enum class PickleKind {
   none,
   boolean,
   integer,
+  big_integer,
   number,
   bytes,
   text,
   list,
   tuple,
   dict,
+  set,
   global,
   call,
   persistent
@@ -37,22 +42,33 @@ struct PickleValue {
   PickleKind kind = PickleKind::none;
   std::int64_t integer = 0;     ///< integer, boolean
   double number = 0;            ///< number
-  std::string text;             ///< bytes, text (UTF-8), global
-  std::vector<PickleId> items;  ///< list, tuple; dict: key, value, key, value; call; persistent
+  std::string_view text;        ///< bytes, text (UTF-8), global, big_integer
+  std::vector<PickleId> items;  ///< list, tuple, set; dict: key, value, ...; call; persistent
 };
 
+/// How many objects a pickle in a file of that size may make: so many that they, at up to 160 bytes
+/// each, take no more memory than the file plus 12 MB.
+constexpr std::size_t pickle_object_cap(std::uint64_t file_bytes) {
+  return 75'000 + static_cast<std::size_t>(file_bytes / 160);
+}
+
 /// A Python pickle, read without executing anything: no import, no call, no class. A few calls
-/// whose meaning is fixed are carried out by namid itself: collections.OrderedDict() is an empty
-/// dict and _codecs.encode(text, "latin1") the bytes it stands for.
+/// whose meaning is fixed are carried out by namid itself: collections.OrderedDict, defaultdict and
+/// Counter are dicts, set and frozenset the lists they are made of, and _codecs.encode(text,
+/// "latin1") the bytes it stands for. Texts point into the bytes, which must outlive the pickle.
 class Pickle {
  public:
-  /// Protocols 2 to 5, as far as data need them. DataError for damaged pickles, opcodes beyond
-  /// that, and more than `max_objects` pushes on the stack. Neither parsing nor destruction
-  /// recurses.
-  Pickle(ByteSpan bytes, std::string name, std::size_t max_objects = 200'000);
+  /// Protocols 2 to 5 without out-of-band buffers. DataError for damaged pickles, other opcodes,
+  /// more than `max_objects` values or twice as many pushes on the stack (0: pickle_object_cap).
+  /// Bytes behind the pickle's end are not looked at. Neither parsing nor destruction recurses.
+  Pickle(ByteSpan bytes, std::string name, std::size_t max_objects = 0);
+  Pickle(Pickle&&) = default;
+  Pickle& operator=(Pickle&&) = default;
 
   const std::string& name() const { return name_; }
   PickleId root() const { return root_; }
+  std::size_t size() const { return values_.size(); }  ///< number of values
+  std::uint64_t end() const { return end_; }           ///< offset of what follows the pickle
   const PickleValue& operator[](PickleId id) const { return values_[id]; }
   /// The value under a text or bytes key of a dict. DataError if `dict` is none or lacks the key.
   PickleId at(PickleId dict, std::string_view key) const;
@@ -68,8 +84,10 @@ class Pickle {
 
  private:
   std::string name_;
-  std::vector<PickleValue> values_;
+  std::deque<PickleValue> values_;
+  std::deque<std::string> texts_;  // those that do not stand in the file as they are
   PickleId root_ = 0;
+  std::uint64_t end_ = 0;
 };
 
 }  // namespace namid::io

@@ -10,21 +10,22 @@ namespace namid::io {
 namespace {
 
 constexpr std::uint8_t kNewestProtocol = 5;
+constexpr PickleId kNothing = 0xffffffff;
 
 }  // namespace
 
-std::pair<std::vector<PickleValue>, PickleId> PickleMachine::run() {
+PickleId PickleMachine::run() {
   for (;;) {
     const auto opcode = cursor_.little<std::uint8_t>("pickle opcode");
     if (opcode == '.') break;
     step(opcode);
   }
-  const auto result = pop();
-  return {std::move(values_), result};
+  return pop();
 }
 
 void PickleMachine::step(std::uint8_t opcode) {
-  if (step_scalar(opcode) || step_container(opcode) || step_memo(opcode) || step_inert(opcode))
+  if (step_scalar(opcode) || step_text(opcode) || step_container(opcode) || step_memo(opcode) ||
+      step_inert(opcode))
     return;
   cursor_.fail(str("pickle opcode ", static_cast<int>(opcode), " is not supported"));
 }
@@ -49,18 +50,12 @@ bool PickleMachine::step_scalar(std::uint8_t opcode) {
     case 'M':
       make_integer(cursor_.little<std::uint16_t>("integer"));
       return true;
-    case 0x8a: {
-      const auto length = cursor_.little<std::uint8_t>("integer");
-      if (length > 8) cursor_.fail("expected an integer of at most 8 bytes");
-      std::uint64_t value = 0;
-      const auto bytes = cursor_.take(length, "integer");
-      for (std::size_t i = 0; i < length; ++i)
-        value |= std::to_integer<std::uint64_t>(bytes[i]) << 8 * i;
-      if (length > 0 && length < 8 && value >> (8 * length - 1))
-        value |= ~std::uint64_t{0} << 8 * length;
-      make_integer(static_cast<std::int64_t>(value));
+    case 0x8a:
+      make_long(cursor_.little<std::uint8_t>("integer"));
       return true;
-    }
+    case 0x8b:
+      make_long(cursor_.little<std::uint32_t>("integer"));
+      return true;
     case 'I': {
       const auto text = line();
       std::int64_t value = 0;
@@ -76,6 +71,13 @@ bool PickleMachine::step_scalar(std::uint8_t opcode) {
     case 'G':
       make({PickleKind::number, 0, std::bit_cast<double>(cursor_.big<std::uint64_t>("number"))});
       return true;
+    default:
+      return false;
+  }
+}
+
+bool PickleMachine::step_text(std::uint8_t opcode) {
+  switch (opcode) {
     case 'U':
     case 'C':
       make_text(PickleKind::bytes, cursor_.little<std::uint8_t>("length"));
@@ -85,6 +87,7 @@ bool PickleMachine::step_scalar(std::uint8_t opcode) {
       make_text(PickleKind::bytes, cursor_.little<std::uint32_t>("length"));
       return true;
     case 0x8e:
+    case 0x96:
       make_text(PickleKind::bytes, cursor_.little<std::uint64_t>("length"));
       return true;
     case 0x8c:
@@ -106,6 +109,15 @@ bool PickleMachine::step_container(std::uint8_t opcode) {
     case '(':
       if (marks_.size() >= max_objects_) cursor_.fail("too many marks");
       marks_.push_back(stack_.size());
+      return true;
+    case 0x8f:
+      make({PickleKind::set});
+      return true;
+    case 0x90:
+      add_items(PickleKind::set, pop_to_mark());
+      return true;
+    case 0x91:
+      make({PickleKind::set, 0, 0, {}, pop_to_mark()});
       return true;
     case ']':
       make({PickleKind::list});
@@ -130,7 +142,7 @@ bool PickleMachine::step_container(std::uint8_t opcode) {
     case 'd': {
       auto items = pop_to_mark();
       make({PickleKind::dict});
-      add_items(PickleKind::dict, std::move(items));
+      add_items(PickleKind::dict, items);
       return true;
     }
     case 'a':
@@ -157,15 +169,16 @@ bool PickleMachine::step_container(std::uint8_t opcode) {
 }
 
 bool PickleMachine::step_memo(std::uint8_t opcode) {
-  const auto put = [&](std::uint32_t index) {
+  const auto put = [&](std::size_t index) {
     if (stack_.empty()) cursor_.fail("expected a value to remember, the stack is empty");
-    if (memo_.size() >= max_objects_) cursor_.fail("too many objects");
+    if (index >= max_objects_) cursor_.fail("too many objects to remember");
+    if (index >= memo_.size()) memo_.resize(index + 1, kNothing);
     memo_[index] = stack_.back();
   };
-  const auto get = [&](std::uint32_t index) {
-    const auto found = memo_.find(index);
-    if (found == memo_.end()) cursor_.fail(str("value ", index, " was never remembered"));
-    push(found->second);
+  const auto get = [&](std::size_t index) {
+    if (index >= memo_.size() || memo_[index] == kNothing)
+      cursor_.fail(str("value ", index, " was never remembered"));
+    push(memo_[index]);
   };
   switch (opcode) {
     case 'q':
@@ -175,7 +188,7 @@ bool PickleMachine::step_memo(std::uint8_t opcode) {
       put(cursor_.little<std::uint32_t>("memo index"));
       return true;
     case 0x94:
-      put(static_cast<std::uint32_t>(memo_.size()));
+      put(memo_.size());
       return true;
     case 'h':
       get(cursor_.little<std::uint8_t>("memo index"));
@@ -202,13 +215,13 @@ bool PickleMachine::step_inert(std::uint8_t opcode) {
       cursor_.take(8, "frame");
       return true;
     case 'c': {
-      auto module = line();
-      make({PickleKind::global, 0, 0, str(module, " ", line())});
+      const auto module = line();
+      make_global(module, line());
       return true;
     }
     case 0x93: {
       const auto names = pop_last(2);
-      make({PickleKind::global, 0, 0, str(values_[names[0]].text, " ", values_[names[1]].text)});
+      make_global(values_[names[0]].text, values_[names[1]].text);
       return true;
     }
     case 'Q':
@@ -218,6 +231,10 @@ bool PickleMachine::step_inert(std::uint8_t opcode) {
       call(false);
       return true;
     case 0x81:
+      call(true);
+      return true;
+    case 0x92:
+      pop();  // keyword arguments, which no container of weights has
       call(true);
       return true;
     case 'b':

@@ -2,10 +2,9 @@
 #include <algorithm>
 #include <string>
 
-#include <toml++/toml.h>
-
 #include "namid/io/option_literal.h"
 #include "namid/io/records.h"
+#include "namid/io/toml_library.h"
 
 namespace namid::io {
 namespace {

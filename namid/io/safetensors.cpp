@@ -19,9 +19,10 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little);
 
-constexpr std::array<std::string_view, 10> kNames{"F64", "F32", "F16", "BF16", "I64",
-                                                  "I32", "I16", "I8",  "U8",   "BOOL"};
-constexpr std::array<std::size_t, 10> kSizes{8, 4, 2, 2, 8, 4, 2, 1, 1, 1};
+constexpr std::array<std::string_view, 16> kNames{"F64", "F32",     "F16",     "BF16", "I64", "I32",
+                                                  "I16", "I8",      "U8",      "BOOL", "U64", "U32",
+                                                  "U16", "F8_E4M3", "F8_E5M2", "C64"};
+constexpr std::array<std::size_t, 16> kSizes{8, 4, 2, 2, 8, 4, 2, 1, 1, 1, 8, 4, 2, 1, 1, 8};
 
 [[noreturn]] void fail(const std::string& file, std::string_view what) {
   throw DataError(str(file, ": ", what));
@@ -31,7 +32,8 @@ DType find_dtype(const HeaderEntry& entry, const std::string& file) {
   const auto found = std::find(kNames.begin(), kNames.end(), entry.dtype);
   if (found == kNames.end())
     fail(file, str("tensor '", entry.name, "': element type '", entry.dtype,
-                   "' is not known; expected F64, F32, F16, BF16, I64, I32, I16, I8, U8 or BOOL"));
+                   "' is not known; expected F64, F32, F16, BF16, F8_E4M3, F8_E5M2, C64, I64 to "
+                   "I8, U64 to U8 or BOOL"));
   return static_cast<DType>(found - kNames.begin());
 }
 

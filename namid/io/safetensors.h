@@ -9,8 +9,26 @@
 
 namespace namid::io {
 
-/// Element types of a safetensors file; `dtype_name` gives the text of the file ("F32").
-enum class DType { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
+/// Element types of a safetensors file; `dtype_name` gives the text of the file ("F32"; "C64": two
+/// float32).
+enum class DType {
+  f64,
+  f32,
+  f16,
+  bf16,
+  i64,
+  i32,
+  i16,
+  i8,
+  u8,
+  boolean,
+  u64,
+  u32,
+  u16,
+  f8_e4m3,
+  f8_e5m2,
+  c64
+};
 std::string_view dtype_name(DType dtype);
 std::size_t dtype_size(DType dtype);  ///< bytes per element
 

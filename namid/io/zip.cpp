@@ -5,7 +5,6 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <set>
 
 #include "namid/core/format.h"
 #include "namid/io/gzip.h"
@@ -95,13 +94,13 @@ Directory find_directory(ByteSpan bytes, const std::string& name) {
 }
 
 /// 4.5.3: the fields that are kIn64 above, in this order.
-void read_extra64(Cursor extra, ZipEntry& entry, std::uint64_t& header_offset) {
+void read_extra64(Cursor extra, ZipEntry& entry) {
   while (extra.remaining() >= 4) {
     const auto id = extra.little<std::uint16_t>("extra field");
     const auto length = extra.little<std::uint16_t>("extra field");
     Cursor field(extra.take(length, "extra field"), extra.name());
     if (id != 1) continue;
-    for (auto* value : {&entry.size, &entry.packed, &header_offset})
+    for (auto* value : {&entry.size, &entry.packed, &entry.header_offset})
       if (*value == kIn64) *value = field.little<std::uint64_t>("zip64 field");
     return;
   }
@@ -116,10 +115,30 @@ ZipArchive::ZipArchive(ByteSpan bytes, std::string name, std::uint64_t max_bytes
   cursor.seek(directory.offset, "directory");
   for (std::uint64_t i = 0; i < directory.count; ++i) add_entry(cursor, directory.offset);
   if (cursor.remaining() != 0) cursor.fail("expected the end of the directory");
-  std::set<std::string_view> names;
-  for (const auto& entry : entries_)
-    if (!names.insert(entry.name).second)
-      fail_at(name_, directory.offset, str("two members are called '", entry.name, "'"));
+  check_names(directory.offset);
+  check_overlaps();
+}
+
+void ZipArchive::check_names(std::uint64_t directory_offset) const {
+  std::vector<std::string_view> names;
+  for (const auto& entry : entries_) names.push_back(entry.name);
+  std::sort(names.begin(), names.end());
+  const auto twice = std::adjacent_find(names.begin(), names.end());
+  if (twice != names.end())
+    fail_at(name_, directory_offset, str("two members are called '", *twice, "'"));
+}
+
+/// Members that share bytes make a small file inflate to a large one without end.
+void ZipArchive::check_overlaps() const {
+  std::vector<const ZipEntry*> order;
+  for (const auto& entry : entries_) order.push_back(&entry);
+  std::sort(order.begin(), order.end(), [](const ZipEntry* a, const ZipEntry* b) {
+    return a->header_offset < b->header_offset;
+  });
+  for (std::size_t i = 1; i < order.size(); ++i)
+    if (order[i]->header_offset < order[i - 1]->data_offset + order[i - 1]->packed)
+      fail_at(name_, order[i]->header_offset,
+              str("members '", order[i - 1]->name, "' and '", order[i]->name, "' overlap"));
 }
 
 void ZipArchive::add_entry(Cursor& directory, std::uint64_t directory_offset) {
@@ -137,9 +156,9 @@ void ZipArchive::add_entry(Cursor& directory, std::uint64_t directory_offset) {
   const auto extra_length = directory.little<std::uint16_t>("directory entry");
   const auto comment_length = directory.little<std::uint16_t>("directory entry");
   directory.take(8, "directory entry");
-  std::uint64_t header_offset = directory.little<std::uint32_t>("directory entry");
+  entry.header_offset = directory.little<std::uint32_t>("directory entry");
   entry.name = as_text(directory.take(name_length, "member name"));
-  read_extra64({directory.take(extra_length, "extra field"), name_}, entry, header_offset);
+  read_extra64({directory.take(extra_length, "extra field"), name_}, entry);
   directory.take(comment_length, "member comment");
   if (flags & 1) fail_at(name_, start, str("member '", entry.name, "' is encrypted"));
   if (method != 0 && method != Z_DEFLATED)
@@ -152,13 +171,13 @@ void ZipArchive::add_entry(Cursor& directory, std::uint64_t directory_offset) {
             str("stored member '", entry.name, "': expected ", entry.size, " bytes, got ",
                 entry.packed));
   check_size(name_of(entry), start, entry.size, max_bytes_);
-  entry.data_offset = locate_data(entry, header_offset, directory_offset);
+  entry.data_offset = locate_data(entry, directory_offset);
   entries_.push_back(std::move(entry));
 }
 
 /// 4.3.7: the local header repeats the name; its extra field may differ in length.
-std::uint64_t ZipArchive::locate_data(const ZipEntry& entry, std::uint64_t header_offset,
-                                      std::uint64_t end) const {
+std::uint64_t ZipArchive::locate_data(const ZipEntry& entry, std::uint64_t end) const {
+  const auto header_offset = entry.header_offset;
   Cursor cursor(bytes_.first(end), name_);
   cursor.seek(header_offset, str("member '", entry.name, "'"));
   expect_signature(cursor, kLocal, "local header");

@@ -11,6 +11,8 @@ constexpr std::uint64_t kManyMembers = 0xffff;
 constexpr std::uint16_t kVersion = 20;
 constexpr std::uint16_t kVersion64 = 45;
 constexpr std::uint16_t kUtf8Names = 1 << 11;
+constexpr std::uint64_t kLocalBytes = 30, kLocal64Bytes = 20, kFieldBytes = 4;
+constexpr std::uint16_t kPaddingField = 0x4246;  // "FB", as PyTorch aligns with
 constexpr std::uint16_t kFirstDay = 1 << 5 | 1;  // 1 January 1980, the earliest date there is
 
 class Writer {
@@ -33,6 +35,7 @@ struct Member {
   std::uint64_t size;
   std::uint64_t offset;
   bool zip64;
+  std::uint64_t padding = 0;  ///< bytes of an extra field that only fills
 };
 
 /// What local header and directory entry have in common, from version to the name's length.
@@ -46,15 +49,29 @@ void put_common(Writer& out, const Member& member) {
   out.put(member.name.size(), 2);
 }
 
+std::uint64_t padding_of(const Member& member, std::uint64_t alignment) {
+  const auto start =
+      member.offset + kLocalBytes + member.name.size() + (member.zip64 ? kLocal64Bytes : 0);
+  const auto gap = (alignment - start % alignment) % alignment;
+  return gap == 0 || gap >= kFieldBytes
+             ? gap
+             : gap + alignment * ((kFieldBytes + alignment - 1) / alignment);
+}
+
 void put_local(Writer& out, const Member& member, ByteSpan content) {
   out.put(0x04034b50, 4);
   put_common(out, member);
-  out.put(member.zip64 ? 20 : 0, 2);
+  out.put((member.zip64 ? kLocal64Bytes : 0) + member.padding, 2);
   out.put(as_bytes(member.name));
   if (member.zip64) {
     out.put(1, 2);
     out.put(16, 2);
     for (int i = 0; i < 2; ++i) out.put(member.size, 8);
+  }
+  if (member.padding > 0) {
+    out.put(kPaddingField, 2);
+    out.put(member.padding - kFieldBytes, 2);
+    for (auto i = kFieldBytes; i < member.padding; ++i) out.put(0, 1);
   }
   out.put(content);
 }
@@ -91,22 +108,24 @@ void put_end64(Writer& out, std::uint64_t count, std::uint64_t start) {
 
 }  // namespace
 
-Bytes encode_zip(const std::vector<std::pair<std::string, Bytes>>& members, bool zip64) {
+Bytes encode_zip(const std::vector<ZipMember>& members, const ZipLayout& layout) {
   Writer out;
   std::uint64_t total = 0;
-  for (const auto& [name, content] : members) total += content.size() + 2 * name.size() + 256;
+  for (const auto& [name, content] : members)
+    total += content.size() + 2 * name.size() + 256 + layout.alignment;
   out.reserve(total);
   std::vector<Member> written;
   for (const auto& [name, content] : members) {
-    const bool large = zip64 || content.size() >= kIn64 || out.offset() >= kIn64;
+    const bool large = layout.zip64 || content.size() >= kIn64 || out.offset() >= kIn64;
     written.push_back({name, crc32_of(content), content.size(), out.offset(), large});
+    written.back().padding = padding_of(written.back(), layout.alignment);
     put_local(out, written.back(), content);
   }
   const auto start = out.offset();
   for (const auto& member : written) put_central(out, member);
   const auto size = out.offset() - start;
   const auto count = static_cast<std::uint64_t>(members.size());
-  const bool large = zip64 || count >= kManyMembers || out.offset() >= kIn64;
+  const bool large = layout.zip64 || count >= kManyMembers || out.offset() >= kIn64;
   if (large) put_end64(out, count, start);
   out.put(0x06054b50, 4);
   out.put(0, 4);
@@ -115,6 +134,12 @@ Bytes encode_zip(const std::vector<std::pair<std::string, Bytes>>& members, bool
   out.put(large ? kIn64 : start, 4);
   out.put(0, 2);
   return out.take();
+}
+
+Bytes encode_zip(const std::vector<std::pair<std::string, Bytes>>& members, bool zip64) {
+  std::vector<ZipMember> views;
+  for (const auto& [name, content] : members) views.push_back({name, content});
+  return encode_zip(views, {.zip64 = zip64});
 }
 
 }  // namespace namid::io

@@ -14,6 +14,7 @@
 #include "namid/io/atomic_file.h"
 #include "namid/io/crc32c.h"
 #include "namid/io/safetensors.h"
+#include "namid/run/tensor_types.h"
 
 namespace namid {
 
@@ -28,34 +29,6 @@ namespace {
 
 constexpr auto kChecksums = "namid.crc32c";
 constexpr auto kHeader = "__header__";
-
-constexpr std::array<std::pair<at::ScalarType, io::DType>, 10> kTypes{{
-    {at::kDouble, io::DType::f64},
-    {at::kFloat, io::DType::f32},
-    {at::kHalf, io::DType::f16},
-    {at::kBFloat16, io::DType::bf16},
-    {at::kLong, io::DType::i64},
-    {at::kInt, io::DType::i32},
-    {at::kShort, io::DType::i16},
-    {at::kChar, io::DType::i8},
-    {at::kByte, io::DType::u8},
-    {at::kBool, io::DType::boolean},
-}};
-
-io::DType file_type(const std::string& name, const at::Tensor& tensor) {
-  for (const auto& [type, dtype] : kTypes)
-    if (type == tensor.scalar_type()) return dtype;
-  throw DataError(str("tensor '", name, "': element type ", c10::toString(tensor.scalar_type()),
-                      " cannot be stored; convert it first"));
-}
-
-at::ScalarType torch_type(io::DType dtype) {
-  return kTypes[static_cast<std::size_t>(dtype)].first;  // in the order of DType
-}
-
-std::string_view bytes_of(const at::Tensor& tensor) {
-  return {static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes()};
-}
 
 /// Of names, types, shapes and metadata whatever their order, which other programs may change.
 std::uint32_t header_checksum(std::vector<io::SafeTensor> tensors,

@@ -143,6 +143,14 @@ TEST(Records, TomlErrorsNameFileLineAndRemedy) {
   EXPECT_EQ(toml_error("fast = true\n\nfast = false").substr(0, 10), "c.toml:3: ");
 }
 
+TEST(Records, TomlRefusesLettersWhereTextsBegin) {
+  // Each once made the library's tables of white space undefined: U+00FC, U+0168, U+0401.
+  for (const std::string letter : {"\xc3\xbc", "\xc5\xa8", "\xd0\x81"}) {
+    EXPECT_EQ(toml_error("[attack]\nsteps = " + letter).substr(0, 10), "c.toml:2: ");
+    EXPECT_EQ(toml_error("[attack]\n" + letter + " = 1").substr(0, 10), "c.toml:2: ");
+  }
+}
+
 TEST(Records, TomlRefusesOtherTypes) {
   EXPECT_EQ(toml_error("name = 5"), "c.toml:1: [options] name: expected a text in quotes, got 5");
   EXPECT_EQ(toml_error("fast = 1"), "c.toml:1: [options] fast: expected true or false, got 1");

@@ -110,9 +110,25 @@ TEST(TensorFile, ReadsFilesWithoutChecksums) {
     EXPECT_TRUE(tensor.to(at::kInt).equal(expected.to(at::kInt))) << name;
 }
 
+TEST(TensorFile, KeepsUnsignedEightBitFloatAndComplexTensors) {
+  const TempFolder folder;
+  TensorMap tensors;
+  for (const auto type : {at::kUInt16, at::kUInt32, at::kUInt64, at::kFloat8_e4m3fn,
+                          at::kFloat8_e5m2, at::kComplexFloat})
+    tensors.emplace_back(c10::toString(type), at::arange(1, 4).to(type));
+  write_tensor_file(folder / "a", tensors);
+  const auto read = read_tensor_file(folder / "a").tensors;
+  ASSERT_EQ(read.size(), tensors.size());
+  for (std::size_t i = 0; i < read.size(); ++i) {
+    EXPECT_EQ(read[i].second.scalar_type(), tensors[i].second.scalar_type());
+    EXPECT_TRUE(at::equal(read[i].second.view(at::kByte), tensors[i].second.view(at::kByte)))
+        << tensors[i].first;
+  }
+}
+
 TEST(TensorFile, RefusesWhatItCannotStoreOrOpen) {
   const TempFolder folder;
-  EXPECT_THROW(write_tensor_file(folder / "a", {{"c", at::zeros({2}, at::kComplexFloat)}}),
+  EXPECT_THROW(write_tensor_file(folder / "a", {{"c", at::zeros({2}, at::kComplexDouble)}}),
                DataError);
   EXPECT_THROW(write_tensor_file(folder / "a", {{"u", at::Tensor()}}), DataError);
   EXPECT_THROW(write_tensor_file(folder / "a", {{"x", at::ones(1)}, {"x", at::ones(1)}}),
