@@ -131,4 +131,5 @@ def main():
         print(json.dumps(getattr(worker, task.strip())()), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -11,6 +11,7 @@
 #include "namid/defenses/registry.h"  // IWYU pragma: export
 #include "namid/eval/evaluate.h"      // IWYU pragma: export
 #include "namid/mi/objectives.h"      // IWYU pragma: export
+#include "namid/models/model_file.h"  // IWYU pragma: export
 #include "namid/models/registry.h"    // IWYU pragma: export
 #include "namid/models/weights.h"     // IWYU pragma: export
 #include "namid/report/report.h"      // IWYU pragma: export

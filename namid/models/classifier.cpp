@@ -40,9 +40,11 @@ ClassifierImpl::ClassifierImpl(ClassifierInfo info) : info_(std::move(info)) {
   std_ = per_channel(info_.std, info_.input_shape.size());
 }
 
-at::Tensor ClassifierImpl::normalised(const at::Tensor& x) const {
-  const bool fits = x.dim() == static_cast<std::int64_t>(info_.input_shape.size()) + 1 &&
-                    x.sizes().slice(1) == at::IntArrayRef(info_.input_shape);
+at::Tensor ClassifierImpl::normalised(const at::Tensor& x, bool any_size) const {
+  const std::size_t compared = any_size ? 1 : info_.input_shape.size();
+  const bool fits =
+      x.dim() == static_cast<std::int64_t>(info_.input_shape.size()) + 1 &&
+      x.sizes().slice(1, compared) == at::IntArrayRef(info_.input_shape).slice(0, compared);
   if (!fits || !x.is_floating_point())
     throw OptionError(str("[model] x: expected a float batch (N, ",
                           shape_text(info_.input_shape).substr(1), ", got ",
@@ -69,6 +71,10 @@ const ClassifierInfo& Classifier::info() const {
 
 at::Tensor Classifier::operator()(const at::Tensor& x) const {
   return (*this)(x, Layer::logits);
+}
+
+at::Tensor Classifier::at_any_size(const at::Tensor& x) const {
+  return impl_->forward(impl_->normalised(x, true), Layer::logits);
 }
 
 at::Tensor Classifier::operator()(const at::Tensor& x, Layer layer) const {

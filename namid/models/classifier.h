@@ -33,7 +33,8 @@ class ClassifierImpl;
 class Network;
 
 /// Images in [0,1] → logits. A handle with the semantics of shared_ptr: copies share the network.
-/// Built-in networks and callables are all Classifiers; nothing downstream asks which.
+/// Built-in networks, programs out of files and callables are all Classifiers; nothing downstream
+/// asks which.
 class Classifier {
  public:
   using Function = std::function<at::Tensor(const at::Tensor&)>;
@@ -41,6 +42,8 @@ class Classifier {
   Classifier() = default;  ///< empty; only good to be assigned to
   /// A built-in network.
   Classifier(std::shared_ptr<Network> network, ClassifierInfo info);
+  /// A program out of a file, or whatever else implements classifier_impl.h.
+  explicit Classifier(std::shared_ptr<ClassifierImpl> impl) : impl_(std::move(impl)) {}
   /// Any differentiable function of a float batch (N, *input_shape) to logits (N, num_classes).
   Classifier(Function function, ClassifierInfo info, std::vector<at::Tensor> parameters = {});
 
@@ -48,6 +51,9 @@ class Classifier {
 
   /// Logits (N, num_classes) of x (N, *input_shape) in [0,1]; normalises first.
   at::Tensor operator()(const at::Tensor& x) const;
+  /// Logits of images of other rows and columns than the input shape has; a network that cannot
+  /// take them throws an error of its own.
+  at::Tensor at_any_size(const at::Tensor& x) const;
   /// The tensor at `layer`; OptionError where the classifier has no such layer.
   at::Tensor operator()(const at::Tensor& x, Layer layer) const;
 
@@ -65,7 +71,7 @@ class Classifier {
   /// A deep copy. OptionError for a callable, whose state is not ours.
   Classifier clone() const;
   /// Convolutions in channels-last memory order (or back); results change only by rounding.
-  /// OptionError for a callable.
+  /// OptionError for a callable; a program out of a file that needs one order keeps it.
   void use_channels_last(bool on) const;
   /// True where operator() with `layer` can answer.
   bool has_layer(Layer layer) const;

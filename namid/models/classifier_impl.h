@@ -17,8 +17,9 @@ class ClassifierImpl {
   ClassifierImpl& operator=(const ClassifierImpl&) = delete;
 
   const ClassifierInfo& info() const { return info_; }
-  /// (x - mean) / std; OptionError if x is no float batch of the input shape.
-  at::Tensor normalised(const at::Tensor& x) const;
+  /// (x - mean) / std; OptionError if x is no float batch of the input shape (any_size: of its
+  /// rank and channels).
+  at::Tensor normalised(const at::Tensor& x, bool any_size = false) const;
 
   virtual at::Tensor forward(const at::Tensor& x, Layer layer) = 0;
   virtual bool has_layer(Layer layer) const = 0;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/models/layer_list.h"
 
-#include <toml++/toml.h>
 #include <fstream>
 #include <sstream>
 
 #include "namid/core/options.h"
+#include "namid/io/toml_library.h"
 
 namespace namid {
 template <>

@@ -5,6 +5,7 @@
 
 #include "namid/core/option_set.h"
 #include "namid/io/sha256.h"
+#include "namid/models/import_weights.h"
 #include "namid/models/registry.h"
 #include "namid/run/tensor_file.h"
 
@@ -70,8 +71,7 @@ Classifier load_model(const std::filesystem::path& path) {
 }
 
 void load_weights(const std::filesystem::path& path, const Classifier& model) {
-  const auto file = run::read_tensor_file(path);
-  about_file(path, [&] { model.load_state_dict(file.tensors); });
+  load_weights(read_weight_file(path), path, model, KeyNames::mapped);
 }
 
 std::string weights_sha256(const TensorMap& state) {

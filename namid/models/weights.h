@@ -18,8 +18,10 @@ void save_model(const std::filesystem::path& path, const Classifier& model);
 /// file and what is wrong with it.
 Classifier load_model(const std::filesystem::path& path);
 
-/// Copies the weights of a safetensors file with PyTorch's names, written by anyone, into `model`.
-/// DataError as Classifier::load_state_dict, with the file's name.
+/// Copies weights that anyone wrote (safetensors, .pth, .npz: read_weight_file) into `model`, with
+/// PyTorch's names or those that map_keys knows. DataError as Classifier::load_state_dict, with the
+/// file's name and the nearest names, and where the file holds another normalisation than the model
+/// has.
 void load_weights(const std::filesystem::path& path, const Classifier& model);
 
 /// SHA-256 (hexadecimal) of names, types, shapes and bytes of a state dict, in its order.
