@@ -23,6 +23,16 @@ std::string attack_line(const json& attack, bool worst_case, double seconds) {
              ", total time ", fixed(seconds, 1), " s)\n");
 }
 
+std::string sampled_text(const json& sampled) {
+  const auto percent = [&](const char* key) {
+    return fixed(100 * sampled.at(key).get<double>(), 2);
+  };
+  return str("sampled stages: ", sampled.value("broken", 0), " of ", sampled.value("drawn", 0),
+             " drawn from ", sampled.value("survivors", 0), " broken; under the full suite ",
+             percent("estimate"), " % [", percent("lower"), ", ", percent("upper"),
+             "], never above ", percent("bound"), " %\n");
+}
+
 }  // namespace
 
 std::string evaluation_summary(const json& result, const run::RunFolder& folder) {
@@ -46,6 +56,7 @@ std::string evaluation_summary(const json& result, const run::RunFolder& folder)
             "robust accuracy lies below ", fixed(100 * result["headline"].value("upper", 0.0), 2),
             " %; no lower bound (no certificates)\n");
   }
+  if (result.contains("sampled")) text += sampled_text(result["sampled"]);
   if (result.contains("decision")) text += result["decision"].value("text", "") + "\n";
   if (result["self_test"].is_object() && !result["self_test"].value("passed", true))
     text += "self-test: verdicts near the boundary may depend on neighbours in the batch\n";

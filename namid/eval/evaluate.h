@@ -30,6 +30,7 @@ struct EvaluateOptions {
   int batch_size = 1024;
   Automatic<Order> order = {};
   std::string shard = "";
+  std::string sample_stage = "";
   int verdict_draws = 1;
   int gallery = 12;
   double confidence = 0.95;
@@ -52,6 +53,9 @@ struct EvaluateOptions {
         field("order", &T::order,
               "order of the images: file, random (by the seed); auto: random with a stopping rule"),
         field("shard", &T::shard, "i/n: evaluate only the i-th of n parts; merge their ledgers"),
+        field("sample_stage", &T::sample_stage,
+              "attacks that end the suite and the number of images left, drawn at random, that "
+              "each is run on, e.g. 'fab-t=300,square=300': an interval for the full suite"),
         field("verdict_draws", &T::verdict_draws,
               "passes that vote on each verdict, for models that draw random numbers", at_least(1)),
         field("gallery", &T::gallery, "adversarial images kept for the report", at_least(0)),
@@ -69,8 +73,8 @@ NAMID_CHECK_FIELDS(EvaluateOptions);
 ///    "attacks": [{"name", "attacked", "broken", "robust": A, "refuted", "eight_bit",
 ///                 "passes": {"forwards", "backwards"}, "seconds"}],
 ///    "per_class": [{"class", "n", "natural": A, "robust": A}],
-///    "largest_norm", "compute_batch", "self_test" (null for a model that draws random
-///    numbers), "decision" (with a stopping rule)}
+///    "sampled" (with sampled stages, sampled.h), "largest_norm", "compute_batch", "self_test"
+///    (null for a model that draws random numbers), "decision" (with a stopping rule)}
 /// with A = {"correct", "accuracy", "lower", "upper", "confidence"} (Clopper-Pearson: sampling
 /// error under these attacks). "robust" of an attack: with `each` after it alone, with worst_case
 /// after it and those before it. A clean error counts as broken; "refuted" are claimed successes

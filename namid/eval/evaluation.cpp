@@ -3,180 +3,22 @@
 
 #include <algorithm>
 #include <numeric>
-#include <set>
-#include <unordered_map>
-#include <unordered_set>
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/core/log.h"
+#include "namid/eval/evaluator.h"
 #include "namid/eval/gallery.h"
 #include "namid/eval/guard_rails.h"
 #include "namid/eval/identity.h"
 #include "namid/eval/memory.h"
-#include "namid/eval/runner.h"
+#include "namid/eval/sampled.h"
 #include "namid/eval/self_test.h"
 #include "namid/eval/shard.h"
 #include "namid/eval/summary.h"
 
 namespace namid::eval {
 namespace {
-
-using Ids = std::unordered_set<std::uint64_t>;
-
-/// What is known of an attack so far.
-struct Standing {
-  std::set<std::pair<std::int64_t, std::uint64_t>> held;  ///< (round, sample) in the ledger
-  Ids tried;                                              ///< samples with any row
-  Ids broken;
-  std::string error;
-};
-
-class Evaluator {
- public:
-  Evaluator(const Evaluation& job, const Suite& suite, const Bench& bench, Ledger& ledger)
-      : job_(job), suite_(suite), bench_(bench), ledger_(ledger), standings_(suite.attacks.size()) {
-    for (const auto& sample : ledger_.samples()) correct_[sample.sample] = sample.correct;
-    for (std::size_t i = 0; i < standings_.size(); ++i)
-      for (const auto& attempt : ledger_.attempts(suite_.attacks[i].name))
-        note(standings_[i], attempt);
-  }
-
-  /// Natural predictions and every stage on these rows.
-  void evaluate(Rows rows) {
-    predict_natural(rows);
-    for (std::size_t i = 0; i < suite_.attacks.size(); ++i) run_attack(i, rows);
-  }
-
-  bool natural(std::int64_t row) const { return correct_.at(id(row)); }
-  bool robust(std::int64_t row) const { return natural(row) && !broken(id(row)); }
-  std::vector<std::string> errors() const {
-    std::vector<std::string> all;
-    for (const auto& standing : standings_) all.push_back(standing.error);
-    return all;
-  }
-
- private:
-  std::uint64_t id(std::int64_t row) const {
-    return job_.dataset.ids[static_cast<std::size_t>(row)];
-  }
-
-  bool broken(std::uint64_t sample) const {
-    return std::any_of(standings_.begin(), standings_.end(), [&](const auto& standing) {
-      return standing.error.empty() && standing.broken.contains(sample);
-    });
-  }
-
-  static void note(Standing& standing, const AttemptRow& attempt) {
-    standing.held.emplace(attempt.round, attempt.sample);
-    standing.tried.insert(attempt.sample);
-    if (attempt.success) standing.broken.insert(attempt.sample);
-  }
-
-  /// Runs `compute` on the rows of `wanted` that are not `held`, a compute batch at a time.
-  template <class Held, class Compute>
-  void for_each_batch(const std::string& stage, const std::vector<std::int64_t>& wanted,
-                      std::int64_t size, const Held& held, const Compute& compute) {
-    std::vector<std::int64_t> rows;
-    for (const auto row : wanted)
-      if (!held(row)) rows.push_back(row);
-    const auto total = static_cast<std::int64_t>(wanted.size());
-    auto done = total - static_cast<std::int64_t>(rows.size());
-    const auto report = [&] {
-      if (job_.progress) job_.progress(stage, done, total);
-    };
-    report();
-    for (const auto together : split_rows(rows, job_.options.batch_size)) {
-      for (const auto piece : split_rows(together, size)) {
-        if (job_.stop) job_.stop->check();
-        compute(piece);
-        done += static_cast<std::int64_t>(piece.size());
-        report();
-      }
-    }
-  }
-
-  void predict_natural(Rows rows) {
-    for_each_batch(
-        "natural", {rows.begin(), rows.end()}, bench_.compute_batch,
-        [&](std::int64_t row) { return correct_.contains(id(row)); },
-        [&](Rows piece) {
-          const auto samples = predict(bench_, piece);
-          auto batch = ledger_.begin();
-          for (const auto& sample : samples) ledger_.add(sample);
-          batch.commit();
-          for (const auto& sample : samples) correct_[sample.sample] = sample.correct;
-        });
-  }
-
-  /// Rows that a stage of attack `i` must attack: in worst_case those that nothing broke, and
-  /// always those that this attack did not break.
-  std::vector<std::int64_t> survivors(std::size_t i, Rows rows) const {
-    std::vector<std::int64_t> left;
-    const bool worst = suite_.combine == Combine::worst_case;
-    for (const auto row : rows)
-      if (natural(row) && !standings_[i].broken.contains(id(row)) && !(worst && broken(id(row))))
-        left.push_back(row);
-    return left;
-  }
-
-  /// NumericError is the attack's own failure: it becomes its row of the result.
-  void run_attack(std::size_t i, Rows rows) {
-    if (!standings_[i].error.empty()) return;
-    try {
-      const auto& attack = suite_.attacks[i];
-      if (attack.sequential) {
-        run_stage(i, rows, {}, attack.name);
-        return;
-      }
-      const int rounds = attack.rounds(job_.model.info().num_classes);
-      for (int round = 0; round < rounds; ++round)
-        run_stage(i, rows, round,
-                  rounds == 1 ? attack.name : str(attack.name, " ", round + 1, "/", rounds));
-    } catch (const NumericError& error) {
-      standings_[i].error = error.what();
-    }
-  }
-
-  void run_stage(std::size_t i, Rows rows, std::optional<int> round, const std::string& name) {
-    auto& standing = standings_[i];
-    const auto size = suite_.attacks[i].sequential ? job_.options.batch_size : bench_.compute_batch;
-    for_each_batch(
-        name, survivors(i, rows), size,
-        [&](std::int64_t row) {
-          return round ? standing.held.contains({*round, id(row)})
-                       : standing.tried.contains(id(row));
-        },
-        [&](Rows piece) {
-          auto bench = bench_;
-          bench.padded = bench.padded && !suite_.attacks[i].sequential;
-          const auto attacked = attack_rows(bench, suite_.attacks[i], piece, round);
-          store(suite_.attacks[i].name, attacked);
-          for (const auto& attempt : attacked.attempts) note(standing, attempt);
-        });
-  }
-
-  void store(const std::string& attack, const Attacked& attacked) {
-    auto batch = ledger_.begin();
-    const auto count = attacked.attempts.size();
-    const auto width = static_cast<std::size_t>(attacked.x_adv.numel()) / count;
-    for (std::size_t i = 0; i < count; ++i) {
-      ledger_.add(attack, attacked.attempts[i]);
-      if (job_.options.gallery > 0)
-        ledger_.add_image(attack, attacked.attempts[i],
-                          {attacked.x_adv.data_ptr<float>() + i * width, width},
-                          job_.options.gallery);
-    }
-    batch.commit();
-  }
-
-  const Evaluation& job_;
-  const Suite& suite_;
-  const Bench& bench_;
-  Ledger& ledger_;
-  std::unordered_map<std::uint64_t, bool> correct_;
-  std::vector<Standing> standings_;
-};
 
 /// The rows to be evaluated in the order in which they are; an order that depends on ids alone
 /// where it is random.
@@ -208,6 +50,9 @@ void check_options(const EvaluateOptions& options, const StoppingRule& rule) {
     throw OptionError("[evaluate] order: a stopping rule needs random order, got file");
   if (rule.active() && !options.shard.empty())
     throw OptionError("[evaluate] shard: a stopping rule needs the whole data set");
+  if (!options.sample_stage.empty() && (rule.active() || !options.shard.empty()))
+    throw OptionError(
+        "[evaluate] sample_stage: expected the whole data set, without a stopping rule or shards");
 }
 
 /// What --max-memory allows was measured once: a resumed run has the batch of its ledger.
@@ -257,6 +102,7 @@ void check_evaluation(const models::Classifier& model, const data::Dataset& data
   check_fit(model, dataset);
   check_classes(suite, model.info().num_classes);
   check_options(options, StoppingRule(options.stopping, dataset.size()));
+  SampledStages(options.sample_stage, suite);
   parse_shard(options.shard);
   if (!options.max_memory.empty()) parse_bytes(options.max_memory);
 }
@@ -295,6 +141,7 @@ nlohmann::json evaluate_with(const Evaluation& asked, const Suite& suite) {
   write_gallery(job, suite, ledger);
   auto result = summarise(ledger, job, suite, evaluator.errors());
   result["self_test"] = test;
+  if (auto sampled = evaluator.sampled(rows); !sampled.is_null()) result["sampled"] = sampled;
   if (rule.active()) {
     result["decision"] = rule.to_json();
     keep_valid_intervals(result, result["decision"]);

@@ -86,6 +86,7 @@ Ledger::Identity identity_of(const Bench& bench, const Suite& suite,
       {"gallery", str(options.gallery)},
   };
   if (!options.shard.empty()) identity["shard"] = options.shard;
+  if (!options.sample_stage.empty()) identity["sample_stage"] = options.sample_stage;
   if (bench.verdict_draws > 1) identity["verdict_draws"] = str(bench.verdict_draws);
   for (const auto& attack : suite.attacks) {
     identity["attack " + attack.name] = attack.options;

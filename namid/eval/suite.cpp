@@ -230,6 +230,7 @@ AttackEntry pgd_entry(const attacks::PgdOptions& options) {
 
 Suite make_suite(const SuiteOptions& options, const attacks::PgdOptions& pgd) {
   attacks::validate_budget(pgd.budget, "attack");
+  attacks::check_compat(options.compat, {Compat::autoattack}, "evaluate");
   Suite suite{.name = options.suite, .combine = Combine::worst_case, .attacks = {}};
   if (options.suite == "pgd") {
     if (options.compat != Compat::none)

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "namid/eval/evaluator.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "namid/core/error.h"
+#include "namid/core/format.h"
+
+namespace namid::eval {
+
+Evaluator::Evaluator(const Evaluation& job, const Suite& suite, const Bench& bench, Ledger& ledger)
+    : job_(job),
+      suite_(suite),
+      bench_(bench),
+      ledger_(ledger),
+      sampled_(job.options.sample_stage, suite),
+      standings_(suite.attacks.size()) {
+  for (const auto& sample : ledger_.samples()) correct_[sample.sample] = sample.correct;
+  for (std::size_t i = 0; i < standings_.size(); ++i)
+    for (const auto& attempt : ledger_.attempts(suite_.attacks[i].name))
+      note(standings_[i], attempt);
+}
+
+void Evaluator::evaluate(Rows rows) {
+  predict_natural(rows);
+  for (std::size_t i = 0; i < suite_.attacks.size(); ++i) run_attack(i, rows);
+}
+
+nlohmann::json Evaluator::sampled(Rows rows) const {
+  if (sampled_.none()) return nullptr;
+  const auto left = left_to_sampled(rows);
+  const auto drawn = drawn_ids(left, sampled_.common(), bench_.seed);
+  const auto lost = std::count_if(drawn.begin(), drawn.end(), [&](auto id) { return broken(id); });
+  return sampled_json(std::ssize(rows), std::ssize(left), std::ssize(drawn), lost,
+                      job_.options.confidence);
+}
+
+std::vector<std::string> Evaluator::errors() const {
+  std::vector<std::string> all;
+  for (const auto& standing : standings_) all.push_back(standing.error);
+  return all;
+}
+
+std::uint64_t Evaluator::id(std::int64_t row) const {
+  return job_.dataset.ids[static_cast<std::size_t>(row)];
+}
+
+bool Evaluator::broken_before(std::size_t attack, std::uint64_t sample) const {
+  const auto end = standings_.begin() + static_cast<std::ptrdiff_t>(attack);
+  return std::any_of(standings_.begin(), end, [&](const auto& standing) {
+    return standing.error.empty() && standing.broken.contains(sample);
+  });
+}
+
+/// Samples that the attacks before the sampled ones did not break.
+std::vector<std::uint64_t> Evaluator::left_to_sampled(Rows rows) const {
+  std::vector<std::uint64_t> left;
+  for (const auto row : rows)
+    if (natural(row) && !broken_before(sampled_.first(), id(row))) left.push_back(id(row));
+  return left;
+}
+
+void Evaluator::note(Standing& standing, const AttemptRow& attempt) {
+  standing.held.emplace(attempt.round, attempt.sample);
+  standing.tried.insert(attempt.sample);
+  if (attempt.success) standing.broken.insert(attempt.sample);
+}
+
+/// Runs `compute` on the rows of `wanted` that are not `held`, a compute batch at a time.
+template <class Held, class Compute>
+void Evaluator::for_each_batch(const std::string& stage, const std::vector<std::int64_t>& wanted,
+                               std::int64_t size, const Held& held, const Compute& compute) {
+  std::vector<std::int64_t> rows;
+  for (const auto row : wanted)
+    if (!held(row)) rows.push_back(row);
+  const auto total = static_cast<std::int64_t>(wanted.size());
+  auto done = total - static_cast<std::int64_t>(rows.size());
+  const auto report = [&] {
+    if (job_.progress) job_.progress(stage, done, total);
+  };
+  report();
+  for (const auto together : split_rows(rows, job_.options.batch_size)) {
+    for (const auto piece : split_rows(together, size)) {
+      if (job_.stop) job_.stop->check();
+      compute(piece);
+      done += static_cast<std::int64_t>(piece.size());
+      report();
+    }
+  }
+}
+
+void Evaluator::predict_natural(Rows rows) {
+  for_each_batch(
+      "natural", {rows.begin(), rows.end()}, bench_.compute_batch,
+      [&](std::int64_t row) { return correct_.contains(id(row)); },
+      [&](Rows piece) {
+        const auto samples = predict(bench_, piece);
+        auto batch = ledger_.begin();
+        for (const auto& sample : samples) ledger_.add(sample);
+        batch.commit();
+        for (const auto& sample : samples) correct_[sample.sample] = sample.correct;
+      });
+}
+
+/// Rows that a stage of attack `i` must attack: in worst_case those that nothing broke, and
+/// always those that this attack did not break.
+std::vector<std::int64_t> Evaluator::survivors(std::size_t i, Rows rows) const {
+  std::vector<std::int64_t> left;
+  const bool worst = suite_.combine == Combine::worst_case;
+  const auto count = sampled_.count(i);
+  Ids drawn;
+  if (count)
+    for (const auto id : drawn_ids(left_to_sampled(rows), *count, bench_.seed)) drawn.insert(id);
+  for (const auto row : rows) {
+    if (count && !drawn.contains(id(row))) continue;
+    if (natural(row) && !standings_[i].broken.contains(id(row)) && !(worst && broken(id(row))))
+      left.push_back(row);
+  }
+  return left;
+}
+
+/// NumericError is the attack's own failure: it becomes its row of the result.
+void Evaluator::run_attack(std::size_t i, Rows rows) {
+  if (!standings_[i].error.empty()) return;
+  try {
+    const auto& attack = suite_.attacks[i];
+    if (attack.sequential) {
+      run_stage(i, rows, {}, attack.name);
+      return;
+    }
+    const int rounds = attack.rounds(job_.model.info().num_classes);
+    for (int round = 0; round < rounds; ++round)
+      run_stage(i, rows, round,
+                rounds == 1 ? attack.name : str(attack.name, " ", round + 1, "/", rounds));
+  } catch (const NumericError& error) {
+    standings_[i].error = error.what();
+  }
+}
+
+void Evaluator::run_stage(std::size_t i, Rows rows, std::optional<int> round,
+                          const std::string& name) {
+  auto& standing = standings_[i];
+  const auto size = suite_.attacks[i].sequential ? job_.options.batch_size : bench_.compute_batch;
+  for_each_batch(
+      name, survivors(i, rows), size,
+      [&](std::int64_t row) {
+        return round ? standing.held.contains({*round, id(row)}) : standing.tried.contains(id(row));
+      },
+      [&](Rows piece) {
+        auto bench = bench_;
+        bench.padded = bench.padded && !suite_.attacks[i].sequential;
+        const auto attacked = attack_rows(bench, suite_.attacks[i], piece, round);
+        store(suite_.attacks[i].name, attacked);
+        for (const auto& attempt : attacked.attempts) note(standing, attempt);
+      });
+}
+
+void Evaluator::store(const std::string& attack, const Attacked& attacked) {
+  auto batch = ledger_.begin();
+  const auto count = attacked.attempts.size();
+  const auto width = static_cast<std::size_t>(attacked.x_adv.numel()) / count;
+  for (std::size_t i = 0; i < count; ++i) {
+    ledger_.add(attack, attacked.attempts[i]);
+    if (job_.options.gallery > 0)
+      ledger_.add_image(attack, attacked.attempts[i],
+                        {attacked.x_adv.data_ptr<float>() + i * width, width},
+                        job_.options.gallery);
+  }
+  batch.commit();
+}
+
+}  // namespace namid::eval
