@@ -24,6 +24,7 @@ ApgdPlan plan_of(const ApgdOptions& options) {
 AttackResult apgd(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                   const ApgdOptions& options, const Context& context) {
   validate(options, kWhere);
+  check_compat(options.compat, {Compat::autoattack}, kWhere);
   validate_budget(options.budget, kWhere);
   check_batch(model, x, y, kWhere);
   check_loss(options.loss, options.targeted, model.info().num_classes, kWhere);

@@ -44,6 +44,7 @@ at::Tensor ranked_target(const at::Tensor& logits, const at::Tensor& y, std::int
 AttackResult apgd_t(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                     const ApgdTOptions& options, const Context& context) {
   validate(options, kWhere);
+  check_compat(options.compat, {Compat::autoattack}, kWhere);
   validate_budget(options.budget, kWhere);
   check_batch(model, x, y, kWhere);
   const auto classes = model.info().num_classes;

@@ -10,18 +10,14 @@
 #include "namid/attacks/hyperplane.h"
 #include "namid/attacks/logit_gradients.h"
 #include "namid/attacks/losses.h"
+#include "namid/attacks/minimum_norm.h"
 #include "namid/attacks/norms.h"
-#include "namid/attacks/projection.h"
 #include "namid/attacks/rounds.h"
 
 namespace namid::attacks {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-constexpr Norm dual(Norm norm) {
-  return norm == Norm::linf ? Norm::l1 : norm == Norm::l1 ? Norm::linf : Norm::l2;
-}
 
 /// Rows that are searched: image, label, current point, classes to cross into, misclassified
 /// already.
@@ -143,14 +139,13 @@ AttackResult bounded_round(const Classifier& model, const Round& round, const Fa
   const bool restarted = round.index % options.restarts > 0;
   const auto radius = at::full_like(round.y, options.budget.epsilon / 2, at::kDouble);
   auto result = search_round(surface, round, restarted ? radius : at::Tensor(), search, context);
-  const auto inside = per_sample(-result.loss <= options.budget.epsilon, round.x);
-  result.x_adv = at::where(inside, result.x_adv,
-                           options.compat == Compat::autoattack
-                               ? round.x
-                               : project(result.x_adv, round.x, options.budget));
-  const auto logits = surface.logits(result.x_adv, options.steps);
-  result.success = fooled(logits, round.y, false);
-  result.loss = attack_loss(AttackLoss::margin, logits, round.y);
+  if (options.compat == Compat::autoattack) {
+    const auto inside = per_sample(-result.loss <= options.budget.epsilon, round.x);
+    result.x_adv = at::where(inside, result.x_adv, round.x);
+  }
+  result = within_budget(result, round, options.budget, false, [&](const at::Tensor& x_adv) {
+    return surface.logits(x_adv, options.steps);
+  });
   result.forwards.add_(1);
   result.passes = surface.finish();
   return result;
@@ -192,6 +187,7 @@ void check(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
            const FabSearch& search) {
   validate(search.options, search.where);
   validate_budget(search.options.budget, search.where);
+  check_compat(search.options.compat, {Compat::autoattack}, search.where);
   check_batch(model, x, y, search.where);
 }
 

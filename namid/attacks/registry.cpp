@@ -3,10 +3,19 @@
 
 #include "namid/attacks/apgd.h"
 #include "namid/attacks/apgd_t.h"
+#include "namid/attacks/cw.h"
+#include "namid/attacks/ddn.h"
+#include "namid/attacks/deepfool.h"
+#include "namid/attacks/di_fgsm.h"
 #include "namid/attacks/fab.h"
 #include "namid/attacks/fab_t.h"
+#include "namid/attacks/fgsm.h"
+#include "namid/attacks/fmn.h"
+#include "namid/attacks/mi_fgsm.h"
 #include "namid/attacks/pgd.h"
 #include "namid/attacks/square.h"
+#include "namid/attacks/ti_dim.h"
+#include "namid/attacks/ti_fgsm.h"
 #include "namid/core/error.h"
 
 namespace namid::attacks {
@@ -128,6 +137,78 @@ const std::vector<Row>& rows() {
         .gradient = false,
         .budget = SquareOptions{}.budget},
        bind<SquareOptions, square>},
+      {{.name = "fgsm",
+        .summary = "one step along the sign of the gradient",
+        .paper = "goodfellow2015",
+        .norms = {Norm::linf, Norm::l2, Norm::l1},
+        .targeted = true,
+        .gradient = true,
+        .budget = FgsmOptions{}.budget},
+       bind<FgsmOptions, fgsm>},
+      {{.name = "mi-fgsm",
+        .summary = "iterative FGSM with momentum",
+        .paper = "dong2018",
+        .norms = {Norm::linf, Norm::l2},
+        .targeted = true,
+        .gradient = true,
+        .budget = MiFgsmOptions{}.budget},
+       bind<MiFgsmOptions, mi_fgsm>},
+      {{.name = "di-fgsm",
+        .summary = "iterative FGSM on images resized and padded at random, for transfer",
+        .paper = "xie2019",
+        .norms = {Norm::linf, Norm::l2},
+        .targeted = true,
+        .gradient = true,
+        .budget = DiFgsmOptions{}.budget},
+       bind<DiFgsmOptions, di_fgsm>},
+      {{.name = "ti-fgsm",
+        .summary = "iterative FGSM along smoothed gradients, for transfer",
+        .paper = "dong2019",
+        .norms = {Norm::linf, Norm::l2},
+        .targeted = true,
+        .gradient = true,
+        .budget = TiFgsmOptions{}.budget},
+       bind<TiFgsmOptions, ti_fgsm>},
+      {{.name = "ti-dim",
+        .summary = "smoothed gradients of images resized at random, with momentum",
+        .paper = "dong2019",
+        .norms = {Norm::linf, Norm::l2},
+        .targeted = true,
+        .gradient = true,
+        .budget = TiDimOptions{}.budget},
+       bind<TiDimOptions, ti_dim>},
+      {{.name = "cw",
+        .summary = "smallest L2 perturbation, by Adam on distance and margin",
+        .paper = "carlini2017",
+        .norms = {Norm::l2},
+        .targeted = true,
+        .gradient = true,
+        .budget = CwOptions{}.budget},
+       bind<CwOptions, cw>},
+      {{.name = "ddn",
+        .summary = "smallest L2 perturbation, by steps whose length the verdict steers",
+        .paper = "rony2019",
+        .norms = {Norm::l2},
+        .targeted = true,
+        .gradient = true,
+        .budget = DdnOptions{}.budget},
+       bind<DdnOptions, ddn>},
+      {{.name = "fmn",
+        .summary = "smallest perturbation, in a ball whose radius follows the boundary",
+        .paper = "pintor2021",
+        .norms = {Norm::linf, Norm::l2, Norm::l1},
+        .targeted = true,
+        .gradient = true,
+        .budget = FmnOptions{}.budget},
+       bind<FmnOptions, fmn>},
+      {{.name = "deepfool",
+        .summary = "steps over the nearest linearised boundary",
+        .paper = "moosavi2016",
+        .norms = {Norm::l2, Norm::linf},
+        .targeted = false,
+        .gradient = true,
+        .budget = DeepFoolOptions{}.budget},
+       bind<DeepFoolOptions, deepfool>},
   };
   return table;
 }

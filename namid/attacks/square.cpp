@@ -142,6 +142,7 @@ AttackResult search(const Classifier& model, const Round& round, const SquareOpt
 AttackResult square(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                     const SquareOptions& options, const Context& context) {
   validate(options, kWhere);
+  check_compat(options.compat, {Compat::autoattack}, kWhere);
   validate_budget(options.budget, kWhere);
   check_batch(model, x, y, kWhere);
   check_compat(options, x);

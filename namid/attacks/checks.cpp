@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "namid/attacks/checks.h"
+
+#include <algorithm>
+#include <string>
+
+#include "namid/core/error.h"
+
+namespace namid::attacks {
+
+void check_norm(Norm norm, std::initializer_list<Norm> known, std::string_view where) {
+  if (std::find(known.begin(), known.end(), norm) != known.end()) return;
+  std::string names;
+  for (const auto each : known) names += (names.empty() ? "" : " or ") + str(to_string(each));
+  throw OptionError(str("[", where, "] norm: expected ", names, ", got ", to_string(norm)));
+}
+
+void check_images(const at::Tensor& x, std::string_view where) {
+  if (x.dim() != 4)
+    throw OptionError(
+        str("[", where, "] x: expected images (N, C, H, W), got shape ", c10::str(x.sizes())));
+}
+
+}  // namespace namid::attacks

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <initializer_list>
+#include <string_view>
+
+#include "namid/attacks/attack.h"
+
+namespace namid::attacks {
+
+/// OptionError "[cw] norm: expected l2, got linf" where an attack does not know the norm.
+void check_norm(Norm norm, std::initializer_list<Norm> known, std::string_view where);
+
+/// OptionError unless the samples of x are images (C, H, W), for attacks that look at rows and
+/// columns.
+void check_images(const at::Tensor& x, std::string_view where);
+
+}  // namespace namid::attacks

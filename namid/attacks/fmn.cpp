@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "namid/attacks/fmn.h"
+
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "namid/attacks/attack_scope.h"
+#include "namid/attacks/best.h"
+#include "namid/attacks/checks.h"
+#include "namid/attacks/gradient.h"
+#include "namid/attacks/losses.h"
+#include "namid/attacks/minimum_norm.h"
+#include "namid/attacks/norms.h"
+
+namespace namid::attacks {
+namespace {
+
+constexpr std::string_view kWhere = "fmn";
+
+/// Soft threshold θ of each row with Σ max(|δ_i| − θ, 0) = radius: projection onto the L1 ball.
+at::Tensor threshold(const at::Tensor& delta, const at::Tensor& radius) {
+  const auto size = delta.to(at::kDouble).abs().flatten(1);
+  const auto sorted = std::get<0>(size.sort(1, true));
+  const auto excess = sorted.cumsum(1) - radius.unsqueeze(1);
+  const auto rank = at::arange(1, size.size(1) + 1, excess.options());
+  const auto count = (sorted * rank > excess).sum(1).clamp_min(1);
+  const auto theta = excess.gather(1, (count - 1).unsqueeze(1)).squeeze(1) / count;
+  return theta.clamp_min(0);
+}
+
+/// Π_ε: the nearest perturbation in the ball of each row's own radius, float64 (N).
+at::Tensor into_ball(const at::Tensor& delta, const at::Tensor& radius, Norm norm) {
+  const auto rows = [&](const at::Tensor& values) {
+    return per_sample(values, delta).to(delta.scalar_type());
+  };
+  switch (norm) {
+    case Norm::linf:
+      return at::minimum(at::maximum(delta, -rows(radius)), rows(radius));
+    case Norm::l2:
+      return delta * rows((radius / sample_norms(delta, norm).clamp_min(1e-30)).clamp_max(1));
+    case Norm::l1:
+      break;
+  }
+  const auto theta = at::where(sample_norms(delta, norm) > radius, threshold(delta, radius), 0);
+  return delta.sign() * (delta.abs() - rows(theta)).clamp_min(0);
+}
+
+/// From `first` to `last` by half a cosine.
+double falling(double first, double last, int step, int steps) {
+  return last + (first - last) * (1 + std::cos(std::numbers::pi * step / steps)) / 2;
+}
+
+AttackResult search(const Classifier& model, const Round& round, const FmnOptions& options,
+                    const Context& context) {
+  LossSurface surface(kWhere, model, round.y, climbed_loss(AttackLoss::margin, options.targeted),
+                      context);
+  const auto& x = round.x;
+  const auto norm = options.budget.norm;
+  const auto widest = sample_norms(at::maximum(x, 1 - x), norm);
+  auto delta = at::zeros_like(x);
+  auto radius = at::full_like(widest, std::numeric_limits<double>::infinity());
+  auto smallest = widest.clone();
+  auto found = at::zeros_like(round.y, at::kBool);
+  Best best;
+  best.update(x, at::zeros_like(widest), found, 0);
+  for (int step = 0; step < options.steps; ++step) {
+    if (context.stop) context.stop->check();
+    const double gamma = falling(options.gamma, options.gamma_final, step, options.steps);
+    const auto x_adv = x + delta;
+    const auto point = surface.gradient(x_adv, step);
+    if (context.observe) context.observe(step, point.loss.mean().item<double>());
+    const auto adversarial = fooled(point.logits, round.y, options.targeted);
+    const auto length = perturbation_norms(x_adv, x, norm);
+    best.update(x_adv, -length, adversarial, step);
+    smallest = at::where(adversarial, at::minimum(smallest, length), smallest);
+    found = found | adversarial;
+    const auto to_boundary = point.loss.to(at::kDouble).abs() /
+                             sample_norms(point.gradient, dual(norm)).clamp_min(1e-12);
+    radius =
+        at::where(adversarial, at::minimum(radius * (1 - gamma), smallest),
+                  at::where(found, radius * (1 + gamma), length + to_boundary * options.overshoot));
+    radius = at::minimum(radius, widest);
+    const double alpha = falling(options.step_size, options.step_size / 100, step, options.steps);
+    const auto scale = alpha / sample_norms(point.gradient, Norm::l2).clamp_min(1e-12);
+    delta =
+        into_ball(delta + point.gradient * per_sample(scale, delta).to(at::kFloat), radius, norm);
+    delta = (x + delta).clamp(0, 1) - x;
+  }
+  auto result =
+      within_budget(best.result(), round, options.budget, options.targeted,
+                    [&](const at::Tensor& at) { return surface.logits(at, options.steps); });
+  result.passes = surface.finish();
+  return result;
+}
+
+}  // namespace
+
+AttackResult fmn(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
+                 const FmnOptions& options, const Context& context) {
+  validate(options, kWhere);
+  validate_budget(options.budget, kWhere);
+  check_norm(options.budget.norm, {Norm::linf, Norm::l2, Norm::l1}, kWhere);
+  check_batch(model, x, y, kWhere);
+  const AttackScope scope(model);
+  return run_rounds(kWhere, x, y, rounds(options), context,
+                    [&](const Round& round) { return search(model, round, options, context); });
+}
+
+}  // namespace namid::attacks

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "namid/attacks/attack.h"
+
+namespace namid::attacks {
+
+/// FMN, fast minimum-norm attack, Pintor et al. 2021 (arXiv:2102.12827, pintor2021), Algorithm 1:
+/// a ball whose radius ε follows the boundary, and steps along the gradient of the margin ℓ =
+/// max_{j≠y} z_j − z_y (targeted: z_t − max_{j≠t} z_j). From δ_0 = 0, for k = 0 .. steps − 1 with c
+/// = (1 + cos(π k / steps)) / 2, at x + δ_k, g = ∇ℓ and q dual to the norm p:
+///   ε ← min(ε (1 − γ_k), smallest norm found)      where misclassified
+///   ε ← ε (1 + γ_k)                                where not, but some δ was
+///   ε ← ‖δ_k‖_p + overshoot · |ℓ| / ‖g‖_q          where none was yet: the linearised boundary
+///   δ_k+1 = clip_[0,1](x + Π_ε(δ_k + α_k g / ‖g‖₂)) − x
+/// with α_k and γ_k falling by c from step_size to step_size / 100 and from gamma to gamma_final.
+struct FmnOptions {
+  Budget budget = {.norm = Norm::l2, .epsilon = 0.5};
+  int steps = 100;
+  double step_size = 1;
+  double gamma = 0.05;
+  double gamma_final = 0.001;
+  double overshoot = 1.02;
+  bool targeted = false;
+  static constexpr auto fields() {
+    using T = FmnOptions;
+    return std::tuple{
+        field("budget", &T::budget, ""),
+        field("steps", &T::steps, "gradient steps; 1000 for norms that are reported", at_least(1)),
+        field("step_size", &T::step_size, "L2 length of the first step", above(0)),
+        field("gamma", &T::gamma, "first factor by which the radius follows", between(0, 1)),
+        field("gamma_final", &T::gamma_final, "last factor", between(0, 1)),
+        field("overshoot", &T::overshoot,
+              "factor on the distance to the linearised boundary; 1: the paper's, which on a "
+              "locally linear model ends on the boundary",
+              at_least(1)),
+        field("targeted", &T::targeted, "y holds target classes, towards which x moves")};
+  }
+};
+NAMID_CHECK_FIELDS(FmnOptions);
+
+/// One run.
+constexpr int rounds(const FmnOptions& /*options*/, std::int64_t /*classes*/ = 0) {
+  return 1;
+}
+
+/// x: float32 (N, *input_shape) in [0,1]; y: int64 (N). Of the points visited the nearest
+/// misclassified one is kept, x where there is none, then treated as within_budget (minimum_norm.h)
+/// says: a large epsilon gives the search without a bound. A sample that is misclassified already
+/// is returned as it is. `step` is k, `loss` ℓ. context.loss and context.gradient replace ℓ.
+///
+/// Passes per sample: steps + 1 forwards, steps backwards. Deviations from the paper: overshoot;
+/// the last δ is not judged; norms in float64.
+///
+/// OptionError before the first pass for unfit arguments; NumericError; run::Interrupted.
+AttackResult fmn(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
+                 const FmnOptions& options = {}, const Context& context = {});
+
+}  // namespace namid::attacks

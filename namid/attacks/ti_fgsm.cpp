@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "namid/attacks/ti_fgsm.h"
+
+#include "namid/attacks/attack_scope.h"
+#include "namid/attacks/checks.h"
+
+namespace namid::attacks {
+namespace {
+constexpr std::string_view kWhere = "ti-fgsm";
+}  // namespace
+
+AttackResult ti_fgsm(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
+                     const TiFgsmOptions& options, const Context& context) {
+  validate(options, kWhere);
+  validate_budget(options.budget, kWhere);
+  check_norm(options.budget.norm, {Norm::linf, Norm::l2}, kWhere);
+  check_batch(model, x, y, kWhere);
+  check_images(x, kWhere);
+  const auto kernel = kernel_of(options.smoothing);
+  const MomentumForm form{
+      .where = kWhere,
+      .momentum = options.momentum,
+      .budget = options.budget,
+      .judge = Judge::last,
+      .smoothed = [&](const at::Tensor& gradient) { return smoothed(gradient, kernel); }};
+  const AttackScope scope(model);
+  return run_rounds(kWhere, x, y, rounds(options), context, [&](const Round& round) {
+    return climb_with_momentum(model, round, form, context);
+  });
+}
+
+}  // namespace namid::attacks

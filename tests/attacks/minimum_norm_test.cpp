@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attacks that look for the smallest perturbation: CW, DDN, FMN, DeepFool.
+#include "namid/attacks/minimum_norm.h"
+
+#include "attacks/contract.h"
+#include "namid/attacks/cw.h"
+#include "namid/attacks/ddn.h"
+#include "namid/attacks/deepfool.h"
+#include "namid/attacks/fmn.h"
+#include "namid/attacks/norms.h"
+
+namespace namid::attacks {
+namespace {
+
+constexpr double kUnbounded = 1e3;
+
+class Golden : public ::testing::Test {
+ protected:
+  void expect(const AttackResult& result, Norm norm, const std::vector<double>& norms,
+              const std::vector<std::int64_t>& classes, double relative = 2e-4) {
+    expect_values(perturbation_norms(result.x_adv, x, norm), norms, relative);
+    EXPECT_TRUE(at::equal(model(result.x_adv).argmax(1), at::tensor(classes, at::kLong)));
+  }
+  Classifier model = golden_linear();
+  // Rounded once: on its second image FMN meets a corner between two classes, where a last bit
+  // decides.
+  at::Tensor x =
+      ((at::arange(384, at::kDouble) * 0.13).sin() * 0.5 + 0.5).to(at::kFloat).view({2, 3, 8, 8});
+  at::Tensor y = at::zeros({2}, at::kLong);
+  Budget l2 = {Norm::l2, kUnbounded};
+};
+using MinimumNormGolden = Golden;
+
+TEST_F(MinimumNormGolden, DdnIsTheReferences) {
+  const auto result = ddn(model, x, y, {.budget = l2, .levels = 16});
+  expect_values(perturbation_norms(result.x_adv, x, Norm::l2), {.67003, .64765}, 2e-4);
+}
+
+TEST_F(MinimumNormGolden, CwWithConfidenceFindsNothingInFewSteps) {
+  const auto result = cw(model, x, y,
+                         {.budget = l2,
+                          .steps = 10,
+                          .searches = 4,
+                          .initial_const = 1,
+                          .kappa = 1,
+                          .shrink = 0.999999,
+                          .compat = Compat::reference});
+  EXPECT_TRUE(same_bits(result.x_adv, x));
+  EXPECT_FALSE(result.success.any().item<bool>());
+}
+
+TEST_F(MinimumNormGolden, DeepFoolIsTheReferences) {
+  const DeepFoolOptions options{.budget = l2, .bisections = 0};
+  expect(deepfool(model, x, y, options), Norm::l2, {.036894, .047625}, {7, 7});
+  auto linf = options;
+  linf.budget = {Norm::linf, 1};
+  expect(deepfool(model, x, y, linf), Norm::linf, {.003059, .003939}, {7, 7});
+  auto torchattacks = options;
+  torchattacks.compat = Compat::torchattacks;
+  expect(deepfool(model, x, y, torchattacks), Norm::l2, {.036792, .047524}, {7, 7});
+}
+
+TEST_F(MinimumNormGolden, FmnIsTheReferences) {
+  const auto at = [&](Norm norm, int steps, double overshoot) {
+    return fmn(model, x, y,
+               {.budget = {norm, norm == Norm::linf ? 1 : kUnbounded},
+                .steps = steps,
+                .overshoot = overshoot});
+  };
+  expect(at(Norm::linf, 20, 1.02), Norm::linf, {.002907, .006282}, {7, 3}, 3e-4);
+  expect(at(Norm::linf, 100, 1.02), Norm::linf, {.002906, .006282}, {7, 3}, 3e-4);
+  expect_values(perturbation_norms(at(Norm::l2, 100, 1.02).x_adv, x, Norm::l2).slice(0, 0, 1),
+                {.036085}, 2e-4);
+  expect_values(perturbation_norms(at(Norm::l1, 100, 1.02).x_adv, x, Norm::l1).slice(0, 0, 1),
+                {.352469}, 2e-4);
+  const auto faithful = at(Norm::l2, 100, 1);
+  EXPECT_TRUE(same_bits(faithful.x_adv, x)) << "ends on the boundary of a linear model";
+}
+
+TEST(DeepFool, BisectionTakesTheOvershootOff) {
+  const auto model = curved({1, 8, 8});
+  const auto x = images(8, {1, 8, 8});
+  const auto y = model(x).argmax(1);
+  const auto norm_of = [&](int bisections) {
+    const auto result =
+        deepfool(model, x, y,
+                 {.budget = {Norm::l2, kUnbounded}, .overshoot = 0.5, .bisections = bisections});
+    EXPECT_TRUE(result.success.all().item<bool>());
+    return perturbation_norms(result.x_adv, x, Norm::l2);
+  };
+  EXPECT_TRUE((norm_of(10) < norm_of(0)).all().item<bool>());
+}
+
+TEST(DeepFool, OneCandidateStepsTowardsTheMostLikelyClass) {
+  const auto model = golden_linear();
+  const auto x = images(2, {3, 8, 8});
+  const auto y = at::zeros({2}, at::kLong);
+  const auto ranked = model(x).scatter(1, y.unsqueeze(1), -1e9).argmax(1);
+  const auto one = deepfool(model, x, y, {.budget = {Norm::l2, kUnbounded}, .candidates = 1});
+  EXPECT_TRUE(at::equal(model(one.x_adv).argmax(1), ranked));
+}
+
+/// Images whose pixels are all 0 or 1, in front of a model that only looks at them.
+TEST(Cw, SaturatedPixelsMove) {
+  const auto x = (wave({4, 64}, 1, 0.9) > 0).to(at::kFloat);
+  const auto model = linear(wave({3, 64}, 1, 0.37), at::zeros({3}), {64});
+  const auto y = model(x).argmax(1);
+  const CwOptions options{
+      .budget = {Norm::l2, kUnbounded}, .steps = 60, .step_size = 0.05, .initial_const = 1};
+  EXPECT_TRUE(cw(model, x, y, options).success.all().item<bool>());
+  auto frozen = options;
+  frozen.shrink = 1 - 1e-7;
+  EXPECT_FALSE(cw(model, x, y, frozen).success.any().item<bool>()) << "pitfall 4";
+}
+
+TEST(Cw, NoSampleEndsTheSearchOfAnother) {
+  const auto model = curved({1, 8, 8});
+  const auto x = images(8, {1, 8, 8});
+  const auto y = model(x).argmax(1);
+  const CwOptions options{.budget = {Norm::l2, kUnbounded}, .step_size = 0.05, .initial_const = 1};
+  const auto together = cw(model, x, y, options);
+  const auto alone = cw(model, x.slice(0, 3, 4), y.slice(0, 3, 4), options);
+  EXPECT_TRUE(at::allclose(together.x_adv[3], alone.x_adv[0], 0, 1e-4));
+}
+
+TEST(MinimumNorm, NoneIsSmallerThanTheDistanceToAPlaneAndAllComeNear) {
+  const auto w = wave({12}, 1, 0.7, 0.3);
+  const double level = w.sum().item<double>() / 2 + 0.3;
+  const auto model =
+      linear(at::stack({at::zeros_like(w), w}), at::tensor({0.0F, -float(level)}), {12});
+  const auto x = at::full({1, 12}, 0.5);
+  const auto y = at::zeros({1}, at::kLong);
+  const double distance = 0.3 / w.norm().item<double>();
+  const auto expect_near = [&](const AttackResult& result, double factor) {
+    EXPECT_TRUE(result.success.item<bool>());
+    const double found = perturbation_norms(result.x_adv, x, Norm::l2).item<double>();
+    EXPECT_GE(found, distance * (1 - 1e-5));
+    EXPECT_LE(found, distance * factor);
+  };
+  const Budget budget{Norm::l2, kUnbounded};
+  expect_near(ddn(model, x, y, {.budget = budget, .steps = 200, .levels = 0}), 1.01);
+  expect_near(fmn(model, x, y, {.budget = budget, .steps = 200}), 1.01);
+  expect_near(deepfool(model, x, y, {.budget = budget}), 1.001);
+  expect_near(cw(model, x, y, {.budget = budget, .steps = 200}), 1.03);
+}
+
+TEST(MinimumNorm, TargetedEndsInTheTarget) {
+  const auto model = curved({1, 8, 8});
+  const auto x = images(8, {1, 8, 8});
+  const auto target = (model(x).argmax(1) + 2) % 4;
+  const Budget budget{Norm::l2, kUnbounded};
+  const auto expect_target = [&](const AttackResult& result, std::int64_t count) {
+    EXPECT_TRUE(at::equal(result.success, model(result.x_adv).argmax(1) == target));
+    EXPECT_GE(result.success.sum().item<std::int64_t>(), count);
+  };
+  const auto options = DdnOptions{.budget = budget, .steps = 100, .targeted = true};
+  expect_target(ddn(model, x, target, options), 6);  // as many as PGD in a ball of 4
+  expect_target(fmn(model, x, target, {.budget = budget, .targeted = true}), 8);
+  expect_target(
+      cw(model, x, target, {.budget = budget, .steps = 100, .step_size = 0.05, .targeted = true}),
+      8);
+}
+
+TEST(MinimumNorm, SayWhatTheyDoNotKnow) {
+  const auto model = golden_linear();
+  const auto x = images(2, {3, 8, 8});
+  const auto y = at::zeros({2}, at::kLong);
+  const Budget linf{Norm::linf, 0.1};
+  EXPECT_EQ(message_of([&] { cw(model, x, y, {.budget = linf}); }),
+            "[cw] norm: expected l2, got linf");
+  EXPECT_EQ(message_of([&] { ddn(model, x, y, {.budget = linf}); }),
+            "[ddn] norm: expected l2, got linf");
+  EXPECT_EQ(message_of([&] { ddn(model, x, y, {.levels = 1}); }),
+            "[ddn] levels: expected 0 (not rounded) or at least 2, got 1");
+  EXPECT_EQ(message_of([&] {
+              deepfool(model, x, y, {.budget = {Norm::l1, 1}});
+            }),
+            "[deepfool] norm: expected l2 or linf, got l1");
+  EXPECT_EQ(message_of([&] { deepfool(model, x, y, {.compat = Compat::reference}); }),
+            "[deepfool] compat: expected none or foolbox or torchattacks, got reference");
+  Context replaced;
+  replaced.loss = [](const at::Tensor&, const at::Tensor& z, const at::Tensor&) {
+    return z.sum(1);
+  };
+  EXPECT_NE(message_of([&] { deepfool(model, x, y, {}, replaced); }), "no such error");
+}
+
+// CW and FMN reach a plane only in as many steps as its distance asks for: no reach is promised.
+NAMID_ATTACK_CONTRACT(
+    Cw,
+    {.attack = "cw",
+     .options = {{"steps", "20"}, {"searches", "3"}, {"step_size", "0.02"}, {"initial_const", "1"}},
+     .reach = 0});
+NAMID_ATTACK_CONTRACT(
+    Ddn,
+    {.attack = "ddn",
+     .options = {{"steps", "60"}, {"gamma", "0.1"}, {"initial_norm", "0.1"}, {"levels", "0"}}});
+NAMID_ATTACK_CONTRACT(Fmn, {.attack = "fmn",
+                            .options = {{"steps", "10"}, {"step_size", "0.1"}},
+                            .reach = 0});
+NAMID_ATTACK_CONTRACT(DeepFool, {.attack = "deepfool", .options = {{"steps", "20"}}});
+
+}  // namespace
+}  // namespace namid::attacks
