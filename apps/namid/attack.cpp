@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/namid/attack_command.h"
 #include "apps/namid/command_inl.h"
+#include "apps/namid/imported.h"
 #include "apps/namid/inputs.h"
 #include "namid/core/log.h"
 #include "namid/core/progress.h"
@@ -38,7 +39,12 @@ std::string norms_line(const json& norms) {
 
 OptionSet AttackCommand::common_options() {
   OptionSet set;
-  set.add("", inputs).add("", attack).add("", data).add("", runtime).add("attack", choice);
+  set.add("", inputs)
+      .add("", imported)
+      .add("", attack)
+      .add("", data)
+      .add("", runtime)
+      .add("attack", choice);
   return set;
 }
 
@@ -55,13 +61,13 @@ void AttackCommand::prepare() {
   attack_.validate();
   if (inputs.model.empty())
     throw OptionError("[attack] expected the model to attack: namid attack MODEL");
-  classifier_ = read_model(inputs.model);
-  place(classifier_, runtime);
   test_ = data::load_dataset(data, data::Part::test);
+  classifier_ = read_model(inputs.model, imported, test_, trust);
+  place(classifier_, runtime);
 }
 
 json AttackCommand::record() const {
-  return attacked_record(classifier_, test_, inputs.model, attack.seed);
+  return attacked_record(classifier_, test_, model_path(inputs.model, imported), attack.seed);
 }
 
 json AttackCommand::run(const run::RunFolder& folder, bool resume) {

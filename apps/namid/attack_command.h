@@ -6,6 +6,7 @@
 #include "namid/data/dataset.h"
 #include "namid/eval/attack_set.h"
 #include "namid/models/classifier.h"
+#include "namid/models/import_weights.h"
 
 namespace namid::app {
 
@@ -41,6 +42,7 @@ class AttackCommand : public RunCommand {
     }
   };
   Inputs inputs;
+  models::ImportOptions imported;
   eval::AttackSetOptions attack;
   data::DataOptions data;
   Choice choice;

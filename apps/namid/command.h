@@ -57,10 +57,13 @@ struct Output {
   std::string name;          ///< name of the run; empty: a telling default
   bool as_json = false;      ///< print one JSON document on stdout
   bool quiet = false;        ///< no progress on stderr
+  bool trust = false;        ///< TorchScript models may be run; never read out of a file
 };
 
 /// Adds --out, --name, --json and --quiet.
 void add_output_flags(CLI::App& app, Output& output);
+/// Adds --trust.
+void add_trust_flag(CLI::App& app, bool& trust);
 
 /// A command with options, a run folder and a result: train, estimate, evaluate, attack, demo.
 class RunCommand {
@@ -92,6 +95,7 @@ class RunCommand {
 
   RuntimeOptions runtime;
   bool show_progress = true;
+  bool trust = false;  ///< Output::trust
 
  protected:
   bool prepared_ = false;  ///< `prepare` reads its inputs once
@@ -133,6 +137,8 @@ void add_report(CLI::App& app);
 void add_reproduce(CLI::App& app);
 void add_resume(CLI::App& app);
 void add_list(CLI::App& app);
+void add_inspect(CLI::App& app);
+void add_convert(CLI::App& app);
 void add_doctor(CLI::App& app);
 
 /// The command line that gives the command's present options: every flag that is not at its
@@ -141,6 +147,9 @@ std::vector<std::string> command_line(RunCommand& command);
 
 /// The command object of a recorded run, for `resume`: its name in run.json → a fresh object.
 std::unique_ptr<RunCommand> make_command(const std::string& name);
+/// The command of a run that is to go on, with the options of its config.toml. OptionError for a
+/// run that is done.
+std::unique_ptr<RunCommand> command_of(const run::RunFolder& folder);
 
 /// Throws this to end with an exit code after everything was said.
 struct Exit {

@@ -104,7 +104,7 @@ json DemoCommand::run(const run::RunFolder& folder, bool) {
 
   const auto test = data::load_dataset(namid.data, data::Part::test);
   const auto scores = [&](const char* model, const char* critics) {
-    return eval::score_report(read_model((folder / model).string()),
+    return eval::score_report(read_model((folder / model).string(), false, test.shape()),
                               read_estimators((folder / critics).string()), test, fresh.attack,
                               demo.seed, demo.batch_size);
   };

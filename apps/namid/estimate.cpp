@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/namid/command_inl.h"
+#include "apps/namid/imported.h"
 #include "apps/namid/inputs.h"
 #include "apps/namid/train_command.h"
 #include "namid/models/weights.h"
@@ -19,7 +20,12 @@ std::string EstimateCommand::default_name() const {
 
 OptionSet EstimateCommand::options() {
   OptionSet set;
-  set.add("", inputs).add("", estimate).add("", data).add("", runtime).add("attack", attack);
+  set.add("", inputs)
+      .add("", imported)
+      .add("", estimate)
+      .add("", data)
+      .add("", runtime)
+      .add("attack", attack);
   return set;
 }
 
@@ -35,10 +41,10 @@ void EstimateCommand::prepare() {
   train::check_profile(estimate, attack);
   if (inputs.target.empty())
     throw OptionError("[estimate] expected the model to score: namid estimate MODEL");
-  target_ = read_model(inputs.target);
+  const auto all = data::load_dataset(data, data::Part::train);
+  target_ = read_model(inputs.target, imported, all, trust);
   place(target_, runtime);
   mi::layer_channels(target_, estimate.layer);  // a target without the layer is refused here
-  const auto all = data::load_dataset(data, data::Part::train);
   // The same split as the target's, if seed and size are the same.
   std::tie(training_, validation_) = data::split_validation(all, data.validation, estimate.seed);
   if (training_.shape() != target_.info().input_shape ||
@@ -52,7 +58,7 @@ json EstimateCommand::record() const {
                  {"model", model_record(target_)},
                  {"seed", estimate.seed},
                  {"profile", to_string(estimate.profile)},
-                 {"target", inputs.target}};
+                 {"target", model_path(inputs.target, imported)}};
   record["data"]["validation"] = validation_.size();
   record["model"]["sha256"] = models::weights_sha256(target_.state_dict());
   return record;

@@ -3,6 +3,7 @@
 
 #include "apps/namid/command_inl.h"
 #include "apps/namid/evaluate_command.h"
+#include "apps/namid/imported.h"
 #include "apps/namid/inputs.h"
 #include "namid/eval/evaluation.h"
 #include "namid/run/stop_token.h"
@@ -23,6 +24,7 @@ std::string EvaluateCommand::default_name() const {
 OptionSet EvaluateCommand::options() {
   OptionSet set;
   set.add("", inputs)
+      .add("", imported)
       .add("", suite)
       .add("", evaluate)
       .add("", data)
@@ -32,16 +34,20 @@ OptionSet EvaluateCommand::options() {
   return set;
 }
 
-void EvaluateCommand::prepare() {
-  if (std::exchange(prepared_, true)) return;
+void EvaluateCommand::prepare_attacks() {
   validate(evaluate, "evaluate");
   refuse_targeted(attack);
   attacks_ = eval::make_suite(suite, attack);
+}
+
+void EvaluateCommand::prepare() {
+  if (std::exchange(prepared_, true)) return;
+  prepare_attacks();
   if (inputs.model.empty())
     throw OptionError("[evaluate] expected the model to attack: namid evaluate MODEL");
-  classifier_ = read_model(inputs.model);
-  place(classifier_, runtime);
   test_ = data::load_dataset(data, data::Part::test);
+  classifier_ = read_model(inputs.model, imported, test_, trust);
+  place(classifier_, runtime);
   if (!adaptive.estimators.empty()) add_adaptive_attacks();
   eval::check_evaluation(classifier_, test_, attacks_, evaluate);
 }
@@ -59,7 +65,7 @@ void EvaluateCommand::add_adaptive_attacks() {
 }
 
 json EvaluateCommand::record() const {
-  return attacked_record(classifier_, test_, inputs.model, evaluate.seed);
+  return attacked_record(classifier_, test_, model_path(inputs.model, imported), evaluate.seed);
 }
 
 json EvaluateCommand::run(const run::RunFolder& folder, bool resume) {

@@ -8,6 +8,7 @@
 #include "namid/eval/evaluate.h"
 #include "namid/eval/suite.h"
 #include "namid/models/classifier.h"
+#include "namid/models/import_weights.h"
 
 namespace namid::app {
 
@@ -31,18 +32,23 @@ class EvaluateCommand : public RunCommand {
     }
   };
   Inputs inputs;
+  models::ImportOptions imported;
   eval::SuiteOptions suite;
   eval::EvaluateOptions evaluate;
   data::DataOptions data;
   attacks::PgdOptions attack;
   eval::AdaptiveOptions adaptive;
 
- private:
-  void add_adaptive_attacks();
+ protected:
+  /// Options checked, the suite made; what needs no model.
+  void prepare_attacks();
 
   eval::Suite attacks_;
   data::Dataset test_;
   models::Classifier classifier_;
+
+ private:
+  void add_adaptive_attacks();
 };
 
 /// What a person reads of an evaluation's result.

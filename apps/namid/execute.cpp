@@ -124,6 +124,7 @@ json RunCommand::document(const json& result, const run::RunFolder& folder) cons
 
 int execute(RunCommand& command, const Output& output, const run::RunFolder* existing) {
   command.show_progress = command.show_progress && !output.quiet;
+  command.trust = output.trust;
   std::optional<run::RunFolder> folder;
   if (existing) {
     folder = *existing;

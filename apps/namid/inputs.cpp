@@ -3,7 +3,9 @@
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
+#include "namid/core/log.h"
 #include "namid/core/option_set.h"
+#include "namid/models/model_file.h"
 #include "namid/models/weights.h"
 #include "namid/run/run_folder.h"
 
@@ -40,15 +42,55 @@ std::string joined(const std::vector<std::string>& words, const std::string& sep
   return text;
 }
 
-models::Classifier read_model(const std::string& path) {
-  return models::load_model(resolve_input(path, "model.safetensors", "model"));
+namespace {
+
+models::Classifier read_torchscript(const std::filesystem::path& file, bool trust,
+                                    const std::vector<std::int64_t>& shape) {
+  if (!trust)
+    throw OptionError(str("trust: ", file.string(),
+                          " is TorchScript, a program that may do anything, reading files for one; "
+                          "give --trust if you trust who made it, or have it exported as .pt2 "
+                          "(python -m namid.export), which is data"));
+  log_warning(file.string(),
+              ": TorchScript, run because of --trust; PyTorch gives it up, .pt2 is "
+              "what follows it");
+  return models::load_torchscript(file, shape);
+}
+
+}  // namespace
+
+models::Classifier read_model(const std::string& path, bool trust,
+                              const std::vector<std::int64_t>& shape) {
+  const auto file = resolve_input(path, "model.safetensors", "model");
+  switch (models::model_file_kind(file)) {
+    case models::ModelFile::pt2:
+      return models::load_program(file);
+    case models::ModelFile::torchscript:
+      return read_torchscript(file, trust, shape);
+    case models::ModelFile::checkpoint:
+      throw DataError(str(file.string(),
+                          ": a PyTorch checkpoint, which holds weights and no network; name a "
+                          "built-in network and give --weights ",
+                          file.string(),
+                          ", or make a program of both: python -m namid.export module:Net "
+                          "--weights ",
+                          file.string(), " --input 3,32,32 -o net.pt2"));
+    case models::ModelFile::onnx:
+      throw DataError(str(file.string(),
+                          ": ONNX is not read; convert it with python -m "
+                          "namid.export ",
+                          file.string(), " -o net.pt2"));
+    default:
+      return models::load_model(file);
+  }
 }
 
 mi::EstimatorPair read_estimators(const std::string& path) {
   return mi::load_estimators(resolve_input(path, "estimators.safetensors", "pair of estimators"));
 }
 
-models::Classifier read_target_of(const std::string& path, const mi::EstimatorInfo& info) {
+models::Classifier read_target_of(const std::string& path, const mi::EstimatorInfo& info,
+                                  bool trust, const std::vector<std::int64_t>& shape) {
   const std::filesystem::path given(path);
   const auto folder = std::filesystem::is_directory(given) ? given : given.parent_path();
   if (!std::filesystem::exists(folder / "run.json"))
@@ -59,7 +101,7 @@ models::Classifier read_target_of(const std::string& path, const mi::EstimatorIn
   if (target.empty())
     throw OptionError(str("[train] init: ", (folder / "run.json").string(),
                           " names no target; name the model instead: --init RUN"));
-  const auto model = read_model(target);
+  const auto model = read_model(target, trust, shape);
   const auto hash = models::weights_sha256(model.state_dict());
   if (hash != info.target_sha256)
     throw DataError(str("[train] init: the estimators were trained on weights ", info.target_sha256,

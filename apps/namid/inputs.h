@@ -25,13 +25,18 @@ std::vector<std::string> words_of(const std::string& list);
 /// The words in one text, `separator` between them.
 std::string joined(const std::vector<std::string>& words, const std::string& separator = ", ");
 
-models::Classifier read_model(const std::string& path);
+/// The model of a run folder or file, by the file's content: one that namid saved, a torch.export
+/// program (.pt2), or, with `trust` and a notice, TorchScript; the latter takes samples of
+/// `shape`, since such files do not tell. DataError for any other file, with what to do about it.
+models::Classifier read_model(const std::string& path, bool trust,
+                              const std::vector<std::int64_t>& shape);
 mi::EstimatorPair read_estimators(const std::string& path);
 
 /// The model that the estimators at `path` (a run folder, or the file in it) were trained on, found
 /// through their run's record. OptionError if there is no such record, DataError if the model is
 /// not there or its weights are not those that the estimators name.
-models::Classifier read_target_of(const std::string& path, const mi::EstimatorInfo& info);
+models::Classifier read_target_of(const std::string& path, const mi::EstimatorInfo& info,
+                                  bool trust, const std::vector<std::int64_t>& shape);
 
 /// The defence that a run folder's model was trained with; empty where that is not known.
 std::string defense_of(const std::string& path);

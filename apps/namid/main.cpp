@@ -50,6 +50,8 @@ int run_program(int argc, char** argv) {
   add_reproduce(app);
   add_resume(app);
   add_list(app);
+  add_inspect(app);
+  add_convert(app);
   add_doctor(app);
   try {
     app.parse(argc, argv);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/namid/command_inl.h"
+#include "apps/namid/imported.h"
 #include "apps/namid/inputs.h"
 #include "apps/namid/mi_command.h"
 #include "namid/core/log.h"
@@ -47,7 +48,12 @@ OptionSet MiCommand::options() {
   OptionSet set;
   set.add("", task);
   if (task.validate) return std::move(set.add("", validation).add("", runtime));
-  set.add("", mi).add("", study).add("", data).add("", runtime).add("attack", attack);
+  set.add("", mi)
+      .add("", imported)
+      .add("", study)
+      .add("", data)
+      .add("", runtime)
+      .add("attack", attack);
   return set;
 }
 
@@ -64,7 +70,8 @@ void MiCommand::prepare() {
   if (pairs.empty()) throw OptionError("[mi] expected --estimators RUN (made by namid estimate)");
   for (const auto& word : words_of(mi.attacks)) attacks_.emplace_back(word, suite_of(word, attack));
   if (attacks_.empty()) throw OptionError("[mi] attacks: expected at least one, such as pgd-40");
-  model_ = read_model(mi.model);
+  test_ = data::load_dataset(data, data::Part::test);
+  model_ = read_model(mi.model, imported, test_, trust);
   place(model_, runtime);
   for (const auto& path : pairs) {
     auto pair = read_estimators(path);
@@ -76,7 +83,6 @@ void MiCommand::prepare() {
       if (estimator->defined()) estimator->to(model_.device());
     estimators_.emplace_back(path, std::move(pair));
   }
-  test_ = data::load_dataset(data, data::Part::test);
   if (mi.images > 0 && mi.images < test_.size()) {
     auto rows = Random(study.seed, "mi/images").permutation(test_.size(), 0);
     rows.resize(static_cast<std::size_t>(mi.images));
@@ -86,7 +92,7 @@ void MiCommand::prepare() {
 
 json MiCommand::record() const {
   if (task.validate) return {{"seed", validation.seed}};
-  return attacked_record(model_, test_, mi.model, study.seed);
+  return attacked_record(model_, test_, model_path(mi.model, imported), study.seed);
 }
 
 json MiCommand::run(const run::RunFolder&, bool resume) {

@@ -8,6 +8,7 @@
 #include "namid/mi/estimator.h"
 #include "namid/mi/validation.h"
 #include "namid/models/classifier.h"
+#include "namid/models/import_weights.h"
 
 namespace namid::app {
 
@@ -58,6 +59,7 @@ class MiCommand : public RunCommand {
   Task task;
   mi::ValidationOptions validation;
   MiOptions mi;
+  models::ImportOptions imported;
   eval::StudyOptions study;
   data::DataOptions data;
   attacks::PgdOptions attack;

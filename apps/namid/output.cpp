@@ -15,4 +15,10 @@ void add_output_flags(CLI::App& app, Output& output) {
   app.add_flag("--quiet", output.quiet, "no progress on stderr")->group("Output");
 }
 
+void add_trust_flag(CLI::App& app, bool& trust) {
+  app.add_flag("--trust", trust,
+               "run a TorchScript model, a program that may do anything: only from people you "
+               "trust");
+}
+
 }  // namespace namid::app

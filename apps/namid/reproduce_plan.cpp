@@ -11,6 +11,7 @@
 #include "apps/namid/train_command.h"
 #include "namid/core/error.h"
 #include "namid/core/format.h"
+#include "namid/models/import_weights.h"
 
 namespace namid::app {
 namespace {
@@ -116,8 +117,14 @@ void change_recipes(std::vector<Recipe>& recipes, const std::string& changes) {
   TrainCommand train;
   EstimateCommand estimate;
   MiCommand mi;
-  const auto has = [](RunCommand& command, const std::string& path) {
+  models::ImportOptions imported;  // of weights by anyone: no recipe has such
+  OptionSet imports;
+  imports.add("", imported);
+  const auto has = [&](RunCommand& command, const std::string& path) {
     const auto options = command.options();
+    if (&command != &train)
+      for (const auto& entry : imports.entries())
+        if (entry.path() == path) return false;
     for (const auto& entry : options.entries())
       if (entry.path() == path) return true;
     return false;

@@ -24,6 +24,19 @@ std::unique_ptr<RunCommand> make_command(const std::string& name) {
   throw DataError("run.json: unknown command '" + name + "'");
 }
 
+std::unique_ptr<RunCommand> command_of(const run::RunFolder& folder) {
+  const auto record = folder.read_record();
+  auto command = make_command(record.value("command", ""));
+  if (record.value("status", "") == "done" && !command->goes_on_when_done())
+    throw OptionError(folder.path().string() + ": this run is done; there is nothing to resume");
+  const auto config = folder.read_config(), file = (folder / "config.toml").string();
+  if (const auto selector = command->selector(); !selector.empty())
+    if (const auto value = io::find_in_toml(config, selector, file))
+      command->options().set(selector, *value);
+  io::apply_toml(command->options(), config, file);
+  return command;
+}
+
 void add_resume(CLI::App& app) {
   struct State {
     std::string run;
@@ -35,18 +48,11 @@ void add_resume(CLI::App& app) {
   sub->add_option("RUN", state->run, "run folder")->required();
   sub->add_flag("--json", state->output.as_json, "print one JSON document on stdout");
   sub->add_flag("--quiet", state->output.quiet, "no progress on stderr");
+  add_trust_flag(*sub, state->output.trust);
   sub->callback([state, sub] {
     refuse_extras(*sub);
     const auto folder = run::RunFolder::open(state->run);
-    const auto record = folder.read_record();
-    const auto command = make_command(record.value("command", ""));
-    if (record.value("status", "") == "done" && !command->goes_on_when_done())
-      throw OptionError(state->run + ": this run is done; there is nothing to resume");
-    const auto config = folder.read_config(), file = (folder / "config.toml").string();
-    if (const auto selector = command->selector(); !selector.empty())
-      if (const auto value = io::find_in_toml(config, selector, file))
-        command->options().set(selector, *value);
-    io::apply_toml(command->options(), config, file);
+    const auto command = command_of(folder);
     if (const int code = execute(*command, state->output, &folder)) throw Exit{code};
   });
 }

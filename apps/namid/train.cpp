@@ -112,8 +112,13 @@ void TrainCommand::make_model() {
     throw OptionError(
         "[train] init: 'target' is the model that the estimators were trained on; it needs a "
         "defence with estimators (a run folder of that name is given as ./target)");
-  classifier_ = train.init == "target" ? read_target_of(train.estimators, estimators_->info)
-                                       : read_model(train.init);
+  classifier_ = train.init == "target"
+                    ? read_target_of(train.estimators, estimators_->info, trust, training_.shape())
+                    : read_model(train.init, trust, training_.shape());
+  if (!classifier_.network())
+    throw OptionError(str("[train] init: ", classifier_.info().name,
+                          " is a program out of a file, whose train mode is gone; train a built-in "
+                          "network (namid list models)"));
   model.model = classifier_.info().name;  // what is recorded is what is trained
 }
 

@@ -8,6 +8,7 @@
 #include "namid/data/dataset.h"
 #include "namid/defenses/registry.h"
 #include "namid/mi/estimator.h"
+#include "namid/models/import_weights.h"
 #include "namid/models/registry.h"
 #include "namid/train/options.h"
 
@@ -71,6 +72,7 @@ class EstimateCommand : public RunCommand {
     }
   };
   Inputs inputs;
+  models::ImportOptions imported;
   train::EstimateOptions estimate;
   data::DataOptions data;
   attacks::PgdOptions attack;

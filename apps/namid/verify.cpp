@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "apps/namid/flags.h"
+#include "apps/namid/imported.h"
 #include "apps/namid/inputs.h"
 #include "apps/namid/verify_command.h"
 #include "namid/core/progress.h"
@@ -97,7 +98,7 @@ std::string summary(const Findings& found, int most_rows) {
 
 OptionSet VerifyCommand::options() {
   OptionSet set;
-  set.add("", verify).add("", data).add("", runtime);
+  set.add("", verify).add("", imported).add("", data).add("", runtime);
   return set;
 }
 
@@ -124,9 +125,9 @@ int VerifyCommand::run() {
   apply_runtime(runtime);
   const auto set = eval::read_adversarial_set(set_file);
   const auto allowed = budget(set);
-  const auto model = read_model(model_file);
-  place(model, runtime);
   const auto dataset = data::load_dataset(data, data::Part::test);
+  const auto model = read_model(model_file, imported, dataset, trust);
+  place(model, runtime);
   Findings found{.set = set, .budget = allowed, .data_name = dataset.name};
   {
     Progress line("verify", set.size(), quiet ? ProgressMode::none : ProgressMode::automatic);
@@ -165,6 +166,7 @@ void add_verify(CLI::App& app) {
   sub->add_option("MODEL", command.model_file, "model run or file")->required();
   sub->add_flag("--json", command.as_json, "print one JSON document on stdout")->group("Output");
   sub->add_flag("--quiet", command.quiet, "no progress on stderr")->group("Output");
+  add_trust_flag(*sub, command.trust);
   state->flags = std::make_unique<Flags>(*sub, command.options());
   sub->callback([state] {
     state->flags->apply();

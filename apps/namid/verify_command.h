@@ -6,6 +6,7 @@
 #include "namid/eval/adversarial_set.h"
 #include "namid/eval/set_check.h"
 #include "namid/models/classifier.h"
+#include "namid/models/import_weights.h"
 
 namespace namid::app {
 
@@ -38,8 +39,9 @@ class VerifyCommand {
   int run();
 
   std::string set_file, model_file;
-  bool as_json = false, quiet = false;
+  bool as_json = false, quiet = false, trust = false;
   VerifyOptions verify;
+  models::ImportOptions imported;
   data::DataOptions data;
   RuntimeOptions runtime;
 

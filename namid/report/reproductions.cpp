@@ -39,7 +39,7 @@ void add_rows(Html& page, const json& rows, const std::string& judge) {
 void add_reproduction(Html& page, const RunData& run) {
   const json* rows = find_member(run.record, "result/rows");
   const json* scores = find_member(run.record, "result/scores");
-  if (rows == nullptr || scores == nullptr) return;
+  if (text_at(run.record, "command") != "reproduce" || rows == nullptr || scores == nullptr) return;
   add_heading(page, "Published and measured");
   try {
     if (!rows->empty()) add_rows(page, *rows, text_at(run.record, "result/judge"));
