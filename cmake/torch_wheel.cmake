@@ -1,8 +1,12 @@
 # LibTorch from the `torch` wheel of the project's virtual environment. The libraries are imported by
 # path and not through the wheel's own TorchConfig.cmake, which would ask for a CUDA toolkit where the
-# wheel is a CUDA build.
+# wheel is a CUDA build. An installed namid reads this file too, with the reader's Python.
 set(NAMID_TORCH_VERSION 2.13.0)
-set(NAMID_PYTHON_EXECUTABLE "${NAMID_VENV}/bin/python" CACHE FILEPATH "the project's Python")
+set(python "${NAMID_VENV}/bin/python")
+if(SKBUILD)  # a wheel is built for, and with, the Python that builds it
+  set(python "${Python_EXECUTABLE}")
+endif()
+set(NAMID_PYTHON_EXECUTABLE "${python}" CACHE FILEPATH "the project's Python")
 if(NOT EXISTS "${NAMID_PYTHON_EXECUTABLE}")
   message(FATAL_ERROR "no Python at ${NAMID_PYTHON_EXECUTABLE}: run `make setup` first")
 endif()
@@ -26,11 +30,11 @@ if(NOT torch_version VERSION_EQUAL NAMID_TORCH_VERSION AND NOT torch_version MAT
 endif()
 
 foreach(lib c10 torch_cpu torch torch_python)
-  add_library(torch_wheel_${lib} SHARED IMPORTED)
+  add_library(torch_wheel_${lib} SHARED IMPORTED GLOBAL)
   set_target_properties(torch_wheel_${lib} PROPERTIES IMPORTED_LOCATION
                                                       "${NAMID_TORCH_DIR}/lib/lib${lib}.so")
 endforeach()
-add_library(torch_wheel INTERFACE)
+add_library(torch_wheel INTERFACE IMPORTED GLOBAL)  # imported: not part of an installation
 target_include_directories(
   torch_wheel SYSTEM INTERFACE "${NAMID_TORCH_DIR}/include"
                                "${NAMID_TORCH_DIR}/include/torch/csrc/api/include")

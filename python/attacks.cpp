@@ -1,69 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/attacks/attack.h"
 
+#include <torch/csrc/autograd/python_variable.h>
 #include "namid/attacks/norms.h"
 #include "namid/attacks/registry.h"
-#include "namid/core/option_set.h"
 #include "python/bindings.h"
 
 namespace namid::python {
 namespace {
 
-py::list describe_options(const std::string& name) {
-  attacks::NamedAttack attack(name);
-  OptionSet set;
-  attack.add_options(set, "");
+py::list describe_attacks() {
   py::list rows;
-  for (const auto& entry : set.entries()) {
+  for (const auto& info : attacks::attack_table()) {
+    py::list norms;
+    for (const auto norm : info.norms) norms.append(std::string(to_string(norm)));
     py::dict row;
-    row["name"] = entry.key;
-    row["type"] = entry.type;
-    row["help"] = entry.help;
-    row["range"] = entry.range;
-    row["choices"] = entry.choices;
-    row["default"] = entry.get();
+    row["name"] = std::string(info.name);
+    row["summary"] = std::string(info.summary);
+    row["paper"] = std::string(info.paper);
+    row["norms"] = norms;
+    row["targeted"] = info.targeted;
+    row["gradient"] = info.gradient;
+    row["min_classes"] = info.min_classes;
     rows.append(row);
   }
   return rows;
 }
 
-/// The caller's model as a Classifier: each forward takes the GIL, everything else runs without it.
-models::Classifier wrap(py::function model, const at::Tensor& x, std::int64_t num_classes) {
-  const auto shared =
-      std::shared_ptr<py::function>(new py::function(std::move(model)), [](auto* f) {
-        const py::gil_scoped_acquire gil;
-        delete f;
-      });
-  const auto forward = [shared](const at::Tensor& batch) {
-    const py::gil_scoped_acquire gil;
-    return (*shared)(batch).template cast<at::Tensor>();
-  };
-  return models::Classifier(forward, {.name = "python model",
-                                      .num_classes = num_classes,
-                                      .input_shape = x.sizes().slice(1).vec()});
-}
-
-py::dict run_attack(const std::string& name, py::function model, const at::Tensor& x,
-                    const at::Tensor& y, std::int64_t num_classes, const py::dict& options,
-                    std::uint64_t seed) {
-  if (x.dim() < 2) throw OptionError(str("[", name, "] x: expected a batch (N, ...)"));
+py::list describe_options(const std::string& name) {
   attacks::NamedAttack attack(name);
   OptionSet set;
   attack.add_options(set, "");
-  for (const auto& [key, value] : options)
-    set.set(py::str(key).cast<std::string>(), option_text(value));
-  const auto classifier = wrap(std::move(model), x, num_classes);
-  attacks::AttackResult result;
-  at::Tensor linf, l2;
-  {
-    const py::gil_scoped_release no_gil;
-    result = attack(classifier, x, y, {.random = Random(seed, "python/" + name)});
-    linf = attacks::perturbation_norms(result.x_adv, x, attacks::Norm::linf);
-    l2 = attacks::perturbation_norms(result.x_adv, x, attacks::Norm::l2);
-  }
+  return describe(set);
+}
+
+/// A hook in Python as one in C++, called with the lock held; none stays empty.
+template <class... Tensors>
+std::function<at::Tensor(Tensors...)> hook(const py::object& function, const char* name) {
+  if (function.is_none()) return {};
+  const auto shared = share(function);  // attacks copy hooks, and without the lock
+  return [shared, name](Tensors... tensors) {
+    const py::gil_scoped_acquire gil;
+    const py::object value = (*shared)(tensors...);
+    if (!THPVariable_Check(value.ptr()))
+      throw OptionError(str(name, ": expected a tensor from the callable, got ",
+                            py::str(py::type::handle_of(value)).template cast<std::string>()));
+    return value.template cast<at::Tensor>();
+  };
+}
+
+attacks::Context context_of(const py::dict& request, const std::string& name) {
+  using Tensor = const at::Tensor&;
+  return {.random = Random(request["seed"].cast<std::uint64_t>(), "python/" + name),
+          .loss = hook<Tensor, Tensor, Tensor>(request["loss"], "loss"),
+          .gradient = hook<Tensor, Tensor>(request["gradient"], "gradient")};
+}
+
+py::dict result_dict(const attacks::AttackResult& result, const at::Tensor& x) {
   py::dict norms;
-  norms["linf"] = linf;
-  norms["l2"] = l2;
+  for (const auto norm : {attacks::Norm::linf, attacks::Norm::l2, attacks::Norm::l1})
+    norms[py::str(std::string(to_string(norm)))] =
+        attacks::perturbation_norms(result.x_adv, x, norm);
   py::dict out;
   out["adv"] = result.x_adv;
   out["success"] = result.success;
@@ -75,20 +72,31 @@ py::dict run_attack(const std::string& name, py::function model, const at::Tenso
   return out;
 }
 
+/// `request`: num_classes, options ({path: value}), loss, gradient (callables or None), seed.
+py::dict run_attack(const std::string& name, const py::object& model, const at::Tensor& x,
+                    const at::Tensor& y, const py::dict& request) {
+  if (x.dim() < 2) throw OptionError(str("[", name, "] x: expected a batch (N, ...)"));
+  attacks::NamedAttack attack(name);
+  OptionSet set;
+  attack.add_options(set, "");
+  set_options(set, request["options"]);
+  const BorrowedModel borrowed(
+      model, {x.sizes().slice(1).vec(), request["num_classes"].cast<std::int64_t>()});
+  const auto* own = built_in(model);
+  const auto frozen = own ? own->frozen_eval() : nullptr;
+  const auto context = context_of(request, name);
+  attacks::AttackResult result;
+  {
+    const py::gil_scoped_release no_gil;
+    result = attack(borrowed.classifier(), x, y, context);
+  }
+  return result_dict(result, x);
+}
+
 }  // namespace
 
 void bind_attacks(py::module_& module) {
-  module.def("attack_table", [] {
-    py::list rows;
-    for (const auto& info : attacks::attack_table()) {
-      py::dict row;
-      row["name"] = std::string(info.name);
-      row["summary"] = std::string(info.summary);
-      row["paper"] = std::string(info.paper);
-      rows.append(row);
-    }
-    return rows;
-  });
+  module.def("attack_table", &describe_attacks);
   module.def("attack_options", &describe_options);
   module.def("run_attack", &run_attack);
 }

@@ -1,14 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attacks on any callable from images to logits, made from the C++ registry: names, keyword arguments,
-defaults and ranges are those of the C++ option tables."""
+"""Attacks on any callable from images to logits, made from the C++ registry.
+
+Names, keyword arguments, defaults and ranges are those of the C++ option tables."""
 
 import dataclasses
-import inspect
 
 import torch
 
 from namid import _C
+from namid._inputs import check_images, class_count, computed, native
+from namid._options import Table, describe
 from namid._scope import frozen_eval
+
+
+@dataclasses.dataclass(frozen=True)
+class AttackInfo:
+    """A row of the registry."""
+
+    name: str
+    summary: str
+    paper: str  # key in docs/papers.bib
+    norms: tuple
+    targeted: bool  # can move towards a given class
+    gradient: bool  # needs gradients; takes loss= and gradient=
+    min_classes: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,49 +34,68 @@ class AttackResult:
     success: torch.Tensor  # bool (N)
     step: torch.Tensor  # int64 (N), 0 is the start point
     loss: torch.Tensor  # float32 (N)
-    norms: dict  # "linf", "l2": float64 (N) of adv - x
+    norms: dict  # "linf", "l2", "l1": float64 (N) of adv - x
     forwards: int  # samples forwarded, without the one that finds the class count
     backwards: int
 
 
-def _class_count(model, x):
-    if not isinstance(x, torch.Tensor) or not x.is_floating_point():
-        kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
-        raise ValueError(f"x: expected a float tensor of images in [0,1], got {kind}; divide by 255?")
-    with torch.no_grad():
-        logits = model(x[:1])
-    if not isinstance(logits, torch.Tensor) or logits.dim() != 2:
-        raise ValueError("model: expected logits of shape (N, classes) for a batch of images")
-    return logits.shape[1]
+def run(name, model, x, y, *, seed=0, loss=None, gradient=None, **keywords):
+    """The attack of the registry called `name` ("apgd-ce").
+
+    `loss` may be a text, one of the attack's own losses, or a callable (x_adv, logits, y) to a loss
+    per sample (N), which the attack then maximises; `gradient`, a callable (x_adv, y) to a tensor
+    like x, replaces autograd. Verdicts are on the logits, whatever is climbed."""
+    check_images(x)
+    if loss is not None and not callable(loss):
+        keywords["loss"], loss = loss, None
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed: expected a number from 0 to 2^64 - 1, got {seed}")
+    request = {"loss": loss, "gradient": gradient, "seed": seed}
+    request["options"] = Table(_C.attack_options(name)).paths(keywords)
+    with frozen_eval(model):
+        call, images = computed(native(model), x)
+        request["num_classes"] = class_count(model, x)
+        found = _C.run_attack(name, call, images, y, request)
+    if images is not x:  # what was left alone keeps its float64 bits
+        found["adv"] = torch.where(found["adv"] == images, x, found["adv"].to(x.dtype))
+    return AttackResult(**found)
 
 
-def _make(name, summary, paper):
-    options = _C.attack_options(name)
+def _make(info):
+    table = Table(_C.attack_options(info.name))
 
-    def attack(model, x, y, *, seed=0, **keywords):
-        with frozen_eval(model):
-            return AttackResult(
-                **_C.run_attack(name, model, x, y, _class_count(model, x), keywords, seed)
-            )
+    if info.gradient and "loss" in table.rows:
+        table.rows["loss"] = {**table.rows["loss"], "type": "hook"}
 
-    lines = [f"{summary} ({paper}).", ""]
-    lines += ["model: callable from a float batch in [0,1] to logits; x: (N, ...) float32; y: (N) int64."]
-    for row in options:
-        limits = ", ".join(row["choices"]) or row["range"]
-        lines.append(f"{row['name']}: {row['help']}" + (f" ({limits})" if limits else ""))
-    attack.__name__ = attack.__qualname__ = name.replace("-", "_")
-    attack.__doc__ = "\n".join(lines)
-    parameter = inspect.Parameter
-    attack.__signature__ = inspect.Signature(
-        [parameter(p, parameter.POSITIONAL_OR_KEYWORD) for p in ("model", "x", "y")]
-        + [parameter(row["name"], parameter.KEYWORD_ONLY, default=row["default"]) for row in options]
-        + [parameter("seed", parameter.KEYWORD_ONLY, default=0)]
+    def attack(model, x, y, **keywords):
+        return run(info.name, model, x, y, **keywords)
+
+    hooks = [("loss", None)] * ("loss" not in table.rows) + [("gradient", None)]
+    lines = [
+        "model: callable from a float batch in [0,1] to logits; x: (N, ...) float; y: (N) int64.",
+        f"norms: {', '.join(info.norms)}.",
+    ]
+    if info.gradient:
+        lines.append("loss, gradient: callables in place of the attack's own (namid.adaptive).")
+    return describe(
+        attack,
+        name=info.name.replace("-", "_"),
+        summary=f"{info.summary} ({info.paper}).",
+        lines=lines,
+        positional=("model", "x", "y"),
+        table=table,
+        more=(hooks if info.gradient else []) + [("seed", 0)],
+        returns=AttackResult,
     )
-    return attack
 
 
-__all__ = ["AttackResult"]
-for _row in _C.attack_table():
-    _attack = _make(_row["name"], _row["summary"], _row["paper"])
+def table():
+    """Every attack, in the order of the docs."""
+    return [AttackInfo(**{**row, "norms": tuple(row["norms"])}) for row in _C.attack_table()]
+
+
+__all__ = ["AttackInfo", "AttackResult", "run", "table"]
+for _info in table():
+    _attack = _make(_info)
     globals()[_attack.__name__] = _attack
     __all__.append(_attack.__name__)

@@ -65,7 +65,9 @@ def test_counts_passes_in_samples():
 
 
 def test_model_is_restored_exactly_also_after_an_exception():
-    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.BatchNorm1d(12), torch.nn.Linear(12, 3))
+    model = torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.BatchNorm1d(12), torch.nn.Linear(12, 3)
+    )
     model.train()
     model[1].eval()
     model[2].weight.requires_grad_(False)

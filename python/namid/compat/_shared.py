@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the three interfaces share."""
+
+import torch
+
+
+def absent(library, name):
+    """A class that exists under its name and says, when it is made, that its attack does not."""
+
+    def refuse(self, *args, **kwargs):
+        raise NotImplementedError(
+            f"{library}.{name}: namid does not have this attack; namid.attacks.table() lists those "
+            "it has"
+        )
+
+    return type(name, (), {"__init__": refuse, "__doc__": f"{name}: not in namid.", "absent": True})
+
+
+def fresh_seed():
+    """A seed from torch's generator: torch.manual_seed decides, and repeated calls differ."""
+    return int(torch.randint(2**62, ()))
+
+
+def device_of(model, x):
+    """Where a model's parameters are; where x is, if it has none."""
+    parameters = getattr(model, "parameters", None)
+    first = next(iter(parameters()), None) if callable(parameters) else None
+    return x.device if first is None else first.device

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+import torch
+from helpers import batch, linear_model
+
+import namid
+from namid import adaptive
+
+# Those that climb a loss inside a ball of linf; the others stop at the boundary, smooth gradients or
+# take one step.
+ELSEWHERE = {"fab", "fab-t", "cw", "ddn", "fmn", "deepfool", "ti-fgsm", "ti-dim", "fgsm"}
+GRADIENT = [info.name for info in namid.attacks.table() if info.gradient and info.name not in ELSEWHERE]
+
+
+@pytest.mark.parametrize("name", GRADIENT)
+def test_gradient_attacks_climb_a_loss_of_ones_own(name):
+    """The first class's logit of a linear model: its weight's sign is the best direction."""
+    model = linear_model(classes=4)
+    x = torch.full((2, 3, 2, 2), 0.5)
+    y = torch.zeros(2, dtype=torch.int64)
+    found = namid.attacks.run(
+        name, model, x, y, epsilon=0.05, steps=30, loss=lambda x, logits, y: -logits[:, 0]
+    )
+    best = x - 0.05 * model[1].weight[0].detach().reshape(3, 2, 2).sign()
+    torch.testing.assert_close(model(found.adv)[:, 0], model(best)[:, 0], atol=2e-3, rtol=0)
+
+
+def test_a_gradient_of_ones_own_replaces_autograd():
+    model = linear_model()
+    x, y = batch()
+    blind = lambda x: model(x.detach()).detach()  # noqa: E731
+    weight = model[1].weight.detach()
+
+    def gradient(x, y):
+        p = torch.softmax(model(x), 1).detach()
+        p[torch.arange(len(y)), y] -= 1
+        return (p @ weight).reshape_as(x)
+
+    expected = namid.attacks.pgd(model, x, y, epsilon=0.1, steps=5).adv
+    found = namid.attacks.pgd(blind, x, y, epsilon=0.1, steps=5, gradient=gradient)
+    torch.testing.assert_close(found.adv, expected)
+    assert found.backwards == 40
+
+
+def test_attacks_that_use_no_loss_refuse_one():
+    x, y = batch()
+    with pytest.raises(ValueError, match="loss"):
+        namid.attacks.fab(linear_model(), x, y, epsilon=0.1, loss=lambda x, z, y: z[:, 0])
+
+
+def test_hooks_of_the_wrong_kind_are_refused():
+    model = linear_model()
+    x, y = batch()
+    with pytest.raises(ValueError, match="one value per sample"):
+        namid.attacks.pgd(model, x, y, loss=lambda x, z, y: z.sum())
+    with pytest.raises(ValueError, match="loss: expected a tensor"):
+        namid.attacks.pgd(model, x, y, loss=lambda x, z, y: 3.0)
+    with pytest.raises(ValueError, match="gradient"):
+        namid.attacks.pgd(model, x, y, gradient=lambda x, y: x[:1])
+
+
+def test_bpda_has_the_functions_values_and_the_substitutes_gradient():
+    levels = adaptive.bpda(lambda x: (x * 8).round() / 8)
+    x = torch.rand(3, 4, requires_grad=True)
+    assert torch.equal(levels(x), (x * 8).round() / 8)
+    (gradient,) = torch.autograd.grad((2 * levels(x)).sum(), x)
+    assert torch.equal(gradient, torch.full_like(x, 2))
+    squared = adaptive.bpda(torch.zeros_like, lambda x: x**2)
+    (gradient,) = torch.autograd.grad(squared(x).sum(), x)
+    torch.testing.assert_close(gradient, 2 * x.detach())
+    with pytest.raises(ValueError, match="bpda"):
+        adaptive.bpda(lambda x: x[:, :2])(x)
+
+
+def test_bpda_breaks_a_model_whose_rounding_stops_the_gradient():
+    inner = linear_model(classes=2)
+    x, _ = batch(32)
+    y = inner(x).argmax(1)
+    masked = lambda x: inner((x * 16).round() / 16)  # noqa: E731
+    through = adaptive.bpda(lambda x: (x * 16).round() / 16)
+    plain = namid.attacks.pgd(masked, x, y, epsilon=0.3, steps=10, start="none")
+    known = namid.attacks.pgd(lambda x: inner(through(x)), x, y, epsilon=0.3, steps=10)
+    assert known.success.sum() > plain.success.sum() and known.success.any()
+
+
+def test_eot_is_the_logarithm_of_the_mean_prediction():
+    logits = [torch.randn(4, 3), torch.randn(4, 3)]
+    turn = iter(logits * 2)
+    expected = torch.stack([z.softmax(1) for z in logits]).mean(0).log()
+    torch.testing.assert_close(adaptive.eot(lambda x: next(turn), 2)(torch.zeros(4, 1)), expected)
+    with pytest.raises(ValueError, match="draws"):
+        adaptive.eot(linear_model(), 0)
+
+
+def test_judge_counts_draws_and_gives_an_interval():
+    torch.manual_seed(0)
+    answers = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+
+    def wavering(x):
+        z = answers.clone()
+        z[3] = z[3].flip(0) if torch.rand(()) < 0.3 else z[3]
+        return z
+
+    found = adaptive.judge(wavering, torch.zeros(4, 1), torch.zeros(4, dtype=torch.int64), draws=50)
+    assert found.right[:3].tolist() == [50, 0, 50] and 25 < found.right[3] < 45
+    assert found.majority == 0.75 and found.lower < 0.75 < found.upper
+    assert found.accuracy == pytest.approx((100 + int(found.right[3])) / 200)
+
+
+def test_evaluate_lets_draws_vote_on_a_model_that_draws(tmp_path):
+    class Noisy(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = linear_model(size=64, classes=3)
+
+        def forward(self, x):
+            return self.linear(x + 0.3 * torch.rand_like(x))
+
+    model = Noisy()
+    pixels = torch.randint(0, 256, (24, 1, 8, 8), dtype=torch.uint8)
+    y = model.linear(pixels / 255).argmax(1)
+    suite = "apgd-ce(steps=3, eot=4)"
+    keywords = {"suite": suite, "epsilon": 0.02, "out": tmp_path, "progress": False}
+    with pytest.raises(ValueError, match="verdict.draws"):
+        namid.evaluate(model, pixels, y, **keywords)
+    found = namid.evaluate(model, pixels, y, verdict_draws=5, **keywords)
+    assert found.robust.lower <= found.robust.accuracy <= found.robust.upper
