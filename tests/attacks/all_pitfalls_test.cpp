@@ -88,8 +88,11 @@ TEST(AttackPitfalls, PassesOfSamplesThatHoldOutAreCountedToo) {
     const auto result = attack(model, x, y);
     ASSERT_FALSE(result.success.any().item<bool>());
     EXPECT_EQ(result.passes.forwards, rows);
-    EXPECT_EQ(result.forwards.sum().item<std::int64_t>(), rows) << "each sample's own";
-    EXPECT_GE(result.forwards.min().item<std::int64_t>(), 6);
+    const auto name = attack.info().name;
+    // Input diversity asks once, with one image, which sizes the model takes.
+    const std::int64_t asked = name == "di-fgsm" || name == "ti-dim" ? 1 : 0;
+    EXPECT_EQ(result.forwards.sum().item<std::int64_t>() + asked, rows) << "each sample's own";
+    EXPECT_GE(result.forwards.min().item<std::int64_t>(), name == "fgsm" ? 2 : 6);
   });
 }
 
