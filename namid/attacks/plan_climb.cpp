@@ -43,6 +43,10 @@ TransportResult climb_plans(const Classifier& model, const at::Tensor& x, const 
   LossSurface surface(form.where, model, y, climbed_loss(AttackLoss::cross_entropy, false),
                       context);
   const int kernel = form.budget.kernel;
+  const auto mass = mass_of(x);
+  const TransportBall ball{.x = x,
+                           .costs = move_costs(x.size(2), x.size(3), kernel).to(x.device()),
+                           .limit = mass * form.budget.epsilon};
   auto plan = plan_of_rest(x, kernel);
   BestPlan best;
   for (int step = 0; step < form.steps; ++step) {
@@ -54,15 +58,14 @@ TransportResult climb_plans(const Classifier& model, const at::Tensor& x, const 
     if (form.judge == Judge::best)
       best.update(plan, clipped, point, fooled(point.logits, y, false), step);
     const auto gradient = point.gradient * ((image >= 0) & (image <= 1));
-    plan = form.next(plan, of_unit_height(gathered(gradient, kernel)), step);
+    plan = form.next(ball, plan, of_unit_height(gathered(gradient, kernel)), step);
   }
   const auto clipped = arrived(plan, kernel).clamp(0, 1);
   const auto end = surface.value(clipped, form.steps);
   best.update(plan, clipped, end, fooled(end.logits, y, false), form.steps);
   TransportResult made{.result = best.result(), .plan = best.plan(), .cost = {}};
   made.result.passes = surface.finish();
-  const auto costs = move_costs(x.size(2), x.size(3), kernel).to(x.device());
-  made.cost = transport_cost(made.plan, costs) / mass_of(x).clamp_min(1e-30);
+  made.cost = transport_cost(made.plan, ball.costs) / mass.clamp_min(1e-30);
   return made;
 }
 

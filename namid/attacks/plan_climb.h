@@ -32,14 +32,23 @@ struct TransportResult {
   at::Tensor cost;  ///< float64 (N): of the plan, over the mass of x
 };
 
+/// The set of plans of a batch: row sums x, ⟨costs, π⟩ ≤ limit.
+struct TransportBall {
+  at::Tensor x;
+  at::Tensor costs;  ///< move_costs
+  at::Tensor limit;  ///< float64 (N): epsilon times the mass of x
+};
+
 /// What the attacks that move a plan along the gradient differ in.
 struct PlanForm {
   std::string_view where;
   TransportBudget budget;
   int steps = 40;
   Judge judge = Judge::best;
-  /// The next plan, from the last one and the gradient divided by its largest entry.
-  std::function<at::Tensor(const at::Tensor& plan, const at::Tensor& gradient, int step)> next;
+  /// The next plan in the ball, from the last one and the gradient divided by its largest entry.
+  std::function<at::Tensor(const TransportBall& ball, const at::Tensor& plan,
+                           const at::Tensor& gradient, int step)>
+      next;
 };
 
 /// From the plan that moves nothing: the gradient of cross-entropy at the clipped image, taken
