@@ -50,7 +50,9 @@ constexpr int rounds(const FmnOptions& /*options*/, std::int64_t /*classes*/ = 0
 /// is returned as it is. `step` is k, `loss` ℓ. context.loss and context.gradient replace ℓ.
 ///
 /// Passes per sample: steps + 1 forwards, steps backwards. Deviations from the paper: overshoot;
-/// the last δ is not judged; norms in float64.
+/// the last δ is not judged; norms in float64. As in the paper ε knows nothing of the box: where it
+/// cuts each step, or where two classes take turns at the gradient, ε can stop short of a boundary
+/// that exists, and x is returned; DDN finds such points.
 ///
 /// OptionError before the first pass for unfit arguments; NumericError; run::Interrupted.
 AttackResult fmn(const Classifier& model, const at::Tensor& x, const at::Tensor& y,

@@ -16,6 +16,16 @@ def absent(library, name):
     return type(name, (), {"__init__": refuse, "__doc__": f"{name}: not in namid.", "absent": True})
 
 
+def refuse(given, what):
+    """For an argument that the other library takes and namid does not."""
+    if given:
+        raise NotImplementedError(f"{what}: namid does not have this; leave it at its default")
+
+
+# The radius of a search for the smallest perturbation that no ball is to bound.
+UNBOUNDED = 1e6
+
+
 def fresh_seed():
     """A seed from torch's generator: torch.manual_seed decides, and repeated calls differ."""
     return int(torch.randint(2**62, ()))

@@ -9,6 +9,8 @@ import torch
 
 from namid.compat._shared import absent
 from namid.compat._torchattack import Attack
+from namid.compat._torchattack_momentum import DIFGSM, MIFGSM, NIFGSM, TIFGSM
+from namid.compat._torchattack_nearest import CW, DeepFool
 from namid.compat._torchattack_seeded import APGD, APGDT, FAB, Seeded, Square
 
 
@@ -178,13 +180,14 @@ class AutoAttack(Seeded):
 
 
 _ABSENT = (
-    "RFGSM MIFGSM UPGD DIFGSM TIFGSM Jitter NIFGSM PGDRS SINIFGSM VMIFGSM VNIFGSM SPSA PIFGSM "
-    "PIFGSMPP CW PGDRSL2 DeepFool EADEN EADL1 SparseFool OnePixel Pixle JSMA LGV"
+    "RFGSM UPGD Jitter PGDRS SINIFGSM VMIFGSM VNIFGSM SPSA PIFGSM PIFGSMPP PGDRSL2 EADEN EADL1 "
+    "SparseFool OnePixel Pixle JSMA LGV"
 ).split()
 for _name in _ABSENT:
     globals()[_name] = absent("torchattacks", _name)
 __version__ = "3.5.1"
 __all__ = [
-    *_ABSENT, "APGD", "APGDT", "AutoAttack", "BIM", "EOTPGD", "FAB", "FFGSM", "FGSM", "GN",
-    "MultiAttack", "PGD", "PGDL2", "Square", "TPGD", "VANILA",
+    *_ABSENT, "APGD", "APGDT", "AutoAttack", "BIM", "CW", "DIFGSM", "DeepFool", "EOTPGD", "FAB",
+    "FFGSM", "FGSM", "GN", "MIFGSM", "MultiAttack", "NIFGSM", "PGD", "PGDL2", "Square", "TIFGSM",
+    "TPGD", "VANILA",
 ]  # fmt: skip

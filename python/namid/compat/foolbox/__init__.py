@@ -8,7 +8,7 @@ Tensors go in and out as torch's; eagerpy's are understood and given back as suc
 
 from namid.compat._shared import absent
 from namid.compat.foolbox import attacks
-from namid.compat.foolbox.attacks import Attack
+from namid.compat.foolbox.base import Attack
 from namid.compat.foolbox.models import (
     Criterion,
     Misclassification,
