@@ -27,7 +27,7 @@ py::list describe_attacks() {
   return rows;
 }
 
-py::list describe_options(const std::string& name) {
+py::list describe_attack_options(const std::string& name) {
   attacks::NamedAttack attack(name);
   OptionSet set;
   attack.add_options(set, "");
@@ -97,7 +97,7 @@ py::dict run_attack(const std::string& name, const py::object& model, const at::
 
 void bind_attacks(py::module_& module) {
   module.def("attack_table", &describe_attacks);
-  module.def("attack_options", &describe_options);
+  module.def("attack_options", &describe_attack_options);
   module.def("run_attack", &run_attack);
 }
 

@@ -15,6 +15,9 @@ namespace namid::python {
 
 namespace py = pybind11;
 
+/// For functions that run without the interpreter lock.
+inline const auto kUnlocked = py::call_guard<py::gil_scoped_release>();
+
 /// Text of a Python value as options read it: None is "auto", lists are joined by commas.
 std::string option_text(const py::handle& value);
 /// One dict per option: path, name, type, help, range, choices, default.
@@ -67,6 +70,7 @@ void bind_core(py::module_& module);
 void bind_data(py::module_& module);
 void bind_models(py::module_& module);
 void bind_attacks(py::module_& module);
+void bind_spatial(py::module_& module);
 void bind_programs(py::module_& module);
 void bind_mi(py::module_& module);
 void bind_estimators(py::module_& module);

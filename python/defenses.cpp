@@ -34,15 +34,16 @@ defenses::DefenseOptions default_options() {
   return options;
 }
 
-py::list describe_options(const std::string& name) {
+py::list describe_defense_options(const std::string& name) {
   auto options = default_options();
   OptionSet set;
   defenses::add_options(set, defense_called(name), options);
   return describe(set);
 }
 
-Objective make(const std::string& name, const py::dict& given, const std::string& bn_updates,
-               std::int64_t full_batch, const mi::EstimatorPair* estimators) {
+Objective make_objective(const std::string& name, const py::dict& given,
+                         const std::string& bn_updates, std::int64_t full_batch,
+                         const mi::EstimatorPair* estimators) {
   auto options = default_options();
   OptionSet set;
   defenses::add_options(set, defense_called(name), options);
@@ -136,8 +137,8 @@ void bind_defenses(py::module_& module) {
       .def("save_state", &Objective::save_state)
       .def("load_state", &Objective::load_state);
   module.def("defense_table", &describe_defenses);
-  module.def("defense_options", &describe_options);
-  module.def("make_objective", &make);
+  module.def("defense_options", &describe_defense_options);
+  module.def("make_objective", &make_objective);
   module.def("namid_loss", &namid_loss);
 }
 

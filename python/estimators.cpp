@@ -10,9 +10,7 @@ namespace {
 using mi::Estimator;
 using mi::EstimatorPair;
 
-const auto kUnlocked = py::call_guard<py::gil_scoped_release>();
-
-EstimatorPair make(const py::dict& given, std::uint64_t seed) {
+EstimatorPair make_estimators(const py::dict& given, std::uint64_t seed) {
   mi::EstimatorInfo info;
   info.layer = choice<models::Layer>(given["layer"].cast<std::string>(), "layer");
   info.units = given["units"].cast<std::int64_t>();
@@ -125,7 +123,7 @@ void bind_estimators(py::module_& module) {
             mi::save_estimators(path, pair);
           },
           kUnlocked);
-  module.def("make_estimators", &make);
+  module.def("make_estimators", &make_estimators);
   module.def(
       "load_estimators", [](const std::string& path) { return mi::load_estimators(path); },
       kUnlocked);

@@ -14,8 +14,6 @@
 namespace namid::python {
 namespace {
 
-const auto kUnlocked = py::call_guard<py::gil_scoped_release>();
-
 py::list describe_bounds() {
   py::list rows;
   for (const auto& info : mi::bound_table()) {

@@ -7,7 +7,7 @@
 namespace namid::attacks {
 namespace {
 
-constexpr std::string_view kWhere = "apgd";
+constexpr std::string_view kApgd = "apgd";
 
 ApgdPlan plan_of(const ApgdOptions& options) {
   return {.last = {.budget = options.budget,
@@ -15,7 +15,7 @@ ApgdPlan plan_of(const ApgdOptions& options) {
                    .rho = options.rho,
                    .compat = options.compat},
           .larger_epsilon =
-              wants_larger_epsilon(options.larger_epsilon, options.budget, options.steps, kWhere),
+              wants_larger_epsilon(options.larger_epsilon, options.budget, options.steps, kApgd),
           .targeted = options.targeted};
 }
 
@@ -23,15 +23,15 @@ ApgdPlan plan_of(const ApgdOptions& options) {
 
 AttackResult apgd(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                   const ApgdOptions& options, const Context& context) {
-  validate(options, kWhere);
-  check_compat(options.compat, {Compat::autoattack}, kWhere);
-  validate_budget(options.budget, kWhere);
-  check_batch(model, x, y, kWhere);
-  check_loss(options.loss, options.targeted, model.info().num_classes, kWhere);
+  validate(options, kApgd);
+  check_compat(options.compat, {Compat::autoattack}, kApgd);
+  validate_budget(options.budget, kApgd);
+  check_batch(model, x, y, kApgd);
+  check_loss(options.loss, options.targeted, model.info().num_classes, kApgd);
   const auto plan = plan_of(options);
   const AttackScope scope(model);
-  return run_rounds(kWhere, x, y, rounds(options), context, [&](const Round& round) {
-    LossSurface surface(kWhere, model, round.y, climbed_loss(options.loss, options.targeted),
+  return run_rounds(kApgd, x, y, rounds(options), context, [&](const Round& round) {
+    LossSurface surface(kApgd, model, round.y, climbed_loss(options.loss, options.targeted),
                         context);
     surface.average({.draws = options.eot, .judge_last = options.compat == Compat::autoattack});
     if (options.loss == AttackLoss::kl)

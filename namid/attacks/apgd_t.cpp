@@ -11,7 +11,7 @@
 namespace namid::attacks {
 namespace {
 
-constexpr std::string_view kWhere = "apgd-t";
+constexpr std::string_view kApgdT = "apgd-t";
 
 ApgdPlan plan_of(const ApgdTOptions& options) {
   return {.last = {.budget = options.budget,
@@ -19,7 +19,7 @@ ApgdPlan plan_of(const ApgdTOptions& options) {
                    .rho = options.rho,
                    .compat = options.compat},
           .larger_epsilon =
-              wants_larger_epsilon(options.larger_epsilon, options.budget, options.steps, kWhere)};
+              wants_larger_epsilon(options.larger_epsilon, options.budget, options.steps, kApgdT)};
 }
 
 LossFunction towards(const at::Tensor& target) {
@@ -30,7 +30,7 @@ LossFunction towards(const at::Tensor& target) {
 
 void check_classes(std::int64_t classes) {
   if (classes < 4)
-    throw OptionError(str("[", kWhere, "] needs at least 4 classes for its targeted loss, the ",
+    throw OptionError(str("[", kApgdT, "] needs at least 4 classes for its targeted loss, the ",
                           "model has ", classes, "; use apgd-ce"));
 }
 
@@ -43,17 +43,17 @@ at::Tensor ranked_target(const at::Tensor& logits, const at::Tensor& y, std::int
 
 AttackResult apgd_t(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                     const ApgdTOptions& options, const Context& context) {
-  validate(options, kWhere);
-  check_compat(options.compat, {Compat::autoattack}, kWhere);
-  validate_budget(options.budget, kWhere);
-  check_batch(model, x, y, kWhere);
+  validate(options, kApgdT);
+  check_compat(options.compat, {Compat::autoattack}, kApgdT);
+  validate_budget(options.budget, kApgdT);
+  check_batch(model, x, y, kApgdT);
   const auto classes = model.info().num_classes;
   check_classes(classes);
   const auto plan = plan_of(options);
   const bool published = options.compat == Compat::autoattack;
   const AttackScope scope(model);
-  return run_rounds(kWhere, x, y, rounds(options, classes), context, [&](const Round& round) {
-    LossSurface surface(kWhere, model, round.y, {}, context);
+  return run_rounds(kApgdT, x, y, rounds(options, classes), context, [&](const Round& round) {
+    LossSurface surface(kApgdT, model, round.y, {}, context);
     surface.average({.draws = published ? 1 : options.eot});
     const auto clean = surface.logits(round.x, 0);
     surface.climb(towards(ranked_target(clean, round.y, round.index / options.restarts)));

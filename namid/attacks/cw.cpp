@@ -15,7 +15,7 @@
 namespace namid::attacks {
 namespace {
 
-constexpr std::string_view kWhere = "cw";
+constexpr std::string_view kCw = "cw";
 constexpr double kUnbounded = 1e9;  // a c above this has never succeeded
 constexpr double kProgress = 0.999999;
 
@@ -55,7 +55,7 @@ class CwSearch {
         options_(options),
         context_(context),
         reference_(options.compat == Compat::reference),
-        surface_(kWhere, model, round.y, hinge(options), context),
+        surface_(kCw, model, round.y, hinge(options), context),
         w_(((round.x.clamp(0, 1) * 2 - 1) * options.shrink).atanh()),
         origin_(image(w_)) {}
 
@@ -126,12 +126,12 @@ class CwSearch {
 
 AttackResult cw(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                 const CwOptions& options, const Context& context) {
-  validate(options, kWhere);
-  validate_budget(options.budget, kWhere);
-  check_norm(options.budget.norm, {Norm::l2}, kWhere);
-  check_batch(model, x, y, kWhere);
+  validate(options, kCw);
+  validate_budget(options.budget, kCw);
+  check_norm(options.budget.norm, {Norm::l2}, kCw);
+  check_batch(model, x, y, kCw);
   const AttackScope scope(model);
-  return run_rounds(kWhere, x, y, rounds(options), context, [&](const Round& round) {
+  return run_rounds(kCw, x, y, rounds(options), context, [&](const Round& round) {
     return CwSearch(model, round, options, context).run();
   });
 }

@@ -17,7 +17,7 @@
 namespace namid::attacks {
 namespace {
 
-constexpr std::string_view kWhere = "ddn";
+constexpr std::string_view kDdn = "ddn";
 
 /// Cosine from 1 to 0.01 over the steps; the schedule is stepped before it is read.
 double step_size(int step, int steps) {
@@ -40,7 +40,7 @@ at::Tensor direction(const at::Tensor& gradient, const Draws& draws, int step) {
 
 AttackResult search(const Classifier& model, const Round& round, const DdnOptions& options,
                     const Context& context) {
-  LossSurface surface(kWhere, model, round.y,
+  LossSurface surface(kDdn, model, round.y,
                       climbed_loss(AttackLoss::cross_entropy, options.targeted), context);
   const Draws draws(context, round.ids, round.epoch);
   const auto& x = round.x;
@@ -72,14 +72,14 @@ AttackResult search(const Classifier& model, const Round& round, const DdnOption
 
 AttackResult ddn(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                  const DdnOptions& options, const Context& context) {
-  validate(options, kWhere);
-  validate_budget(options.budget, kWhere);
-  check_norm(options.budget.norm, {Norm::l2}, kWhere);
+  validate(options, kDdn);
+  validate_budget(options.budget, kDdn);
+  check_norm(options.budget.norm, {Norm::l2}, kDdn);
   if (options.levels == 1)
     throw OptionError("[ddn] levels: expected 0 (not rounded) or at least 2, got 1");
-  check_batch(model, x, y, kWhere);
+  check_batch(model, x, y, kDdn);
   const AttackScope scope(model);
-  return run_rounds(kWhere, x, y, rounds(options), context,
+  return run_rounds(kDdn, x, y, rounds(options), context,
                     [&](const Round& round) { return search(model, round, options, context); });
 }
 

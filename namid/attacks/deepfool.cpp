@@ -15,8 +15,8 @@
 namespace namid::attacks {
 namespace {
 
-constexpr std::string_view kWhere = "deepfool";
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr std::string_view kDeepFool = "deepfool";
+constexpr double kFar = std::numeric_limits<double>::infinity();
 constexpr double kFloor = 1e-6;
 constexpr std::int64_t kFoolboxCandidates = 10;
 
@@ -27,19 +27,12 @@ DeepFoolOptions as_library(DeepFoolOptions options) {
   return options;
 }
 
-/// Classes besides y from the most to the least likely, int64 (N, K).
-at::Tensor rivals(const at::Tensor& logits, const at::Tensor& y, int candidates) {
-  const auto ranked = logits.scatter(1, y.unsqueeze(1), kInfinity).argsort(true, 1, true);
-  const auto others = logits.size(1) - 1;
-  return ranked.narrow(1, 1, candidates == 0 ? others : std::min<std::int64_t>(candidates, others));
-}
-
 /// r_i of each row.
 at::Tensor step_over(LogitGradients& surface, const at::Tensor& x_adv, const at::Tensor& y,
                      const at::Tensor& classes, int step, const DeepFoolOptions& options) {
   const auto norm = options.budget.norm;
   const double margin = options.compat == Compat::torchattacks ? 0 : 1e-4;
-  auto distance = at::full({y.size(0)}, kInfinity, y.options().dtype(at::kDouble));
+  auto distance = at::full({y.size(0)}, kFar, y.options().dtype(at::kDouble));
   auto nearest = at::zeros_like(x_adv);
   surface.differences(x_adv, y, classes, step, [&](const at::Tensor& f, const at::Tensor& w) {
     const auto away = f.to(at::kDouble).abs() / sample_norms(w, dual(norm)).clamp_min(kFloor);
@@ -54,9 +47,9 @@ at::Tensor step_over(LogitGradients& surface, const at::Tensor& x_adv, const at:
   return nearest * per_sample(distance + margin, nearest).to(at::kFloat);
 }
 
-/// Rows on their way: which of the round's they are, image, label, candidates, sum of their steps
-/// and present point.
-struct Rows {
+/// DeepFoolRows on their way: which of the round's they are, image, label, candidates, sum of their
+/// steps and present point.
+struct DeepFoolRows {
   at::Tensor index, x, y, classes, total, x_adv;
 
   void keep(const at::Tensor& rows) {
@@ -65,7 +58,7 @@ struct Rows {
   }
 };
 
-void advance(Rows& rows, const at::Tensor& step, const DeepFoolOptions& options) {
+void advance(DeepFoolRows& rows, const at::Tensor& step, const DeepFoolOptions& options) {
   if (options.compat == Compat::torchattacks) {
     rows.x_adv = (rows.x_adv + step * (1 + options.overshoot)).clamp(0, 1);
     return;
@@ -93,9 +86,9 @@ at::Tensor way_back(LogitGradients& surface, const Round& round, const at::Tenso
 
 AttackResult search(const Classifier& model, const Round& round, const DeepFoolOptions& options,
                     const Context& context) {
-  LogitGradients surface(kWhere, model, context);
+  LogitGradients surface(kDeepFool, model, context);
   const auto clean = surface.logits(round.x, 0);
-  const auto classes = rivals(clean, round.y, options.candidates);
+  const auto classes = rival_classes(clean, round.y, options.candidates);
   auto done = fooled(clean, round.y, false);
   AttackResult found{.x_adv = round.x.clone(),
                      .success = {},
@@ -104,12 +97,12 @@ AttackResult search(const Classifier& model, const Round& round, const DeepFoolO
                      .passes = {},
                      .forwards = at::full_like(round.y, 2 + options.bisections),
                      .backwards = at::zeros_like(round.y)};
-  Rows rows{at::arange(round.y.size(0), round.y.options()),
-            round.x,
-            round.y,
-            classes,
-            at::zeros_like(round.x),
-            round.x};
+  DeepFoolRows rows{at::arange(round.y.size(0), round.y.options()),
+                    round.x,
+                    round.y,
+                    classes,
+                    at::zeros_like(round.x),
+                    round.x};
   for (int step = 0; step < options.steps; ++step) {
     if (context.stop) context.stop->check();
     if (context.compact) {
@@ -141,15 +134,15 @@ AttackResult search(const Classifier& model, const Round& round, const DeepFoolO
 
 AttackResult deepfool(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                       const DeepFoolOptions& options, const Context& context) {
-  validate(options, kWhere);
-  validate_budget(options.budget, kWhere);
-  check_norm(options.budget.norm, {Norm::l2, Norm::linf}, kWhere);
-  check_compat(options.compat, {Compat::foolbox, Compat::torchattacks}, kWhere);
+  validate(options, kDeepFool);
+  validate_budget(options.budget, kDeepFool);
+  check_norm(options.budget.norm, {Norm::l2, Norm::linf}, kDeepFool);
+  check_compat(options.compat, {Compat::foolbox, Compat::torchattacks}, kDeepFool);
   if (options.compat == Compat::torchattacks)
     check_norm(options.budget.norm, {Norm::l2}, "deepfool, torchattacks");
-  check_batch(model, x, y, kWhere);
+  check_batch(model, x, y, kDeepFool);
   const AttackScope scope(model);
-  return run_rounds(kWhere, x, y, rounds(options), context, [&](const Round& round) {
+  return run_rounds(kDeepFool, x, y, rounds(options), context, [&](const Round& round) {
     return search(model, round, as_library(options), context);
   });
 }

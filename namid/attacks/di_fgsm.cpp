@@ -6,25 +6,25 @@
 
 namespace namid::attacks {
 namespace {
-constexpr std::string_view kWhere = "di-fgsm";
+constexpr std::string_view kDiFgsm = "di-fgsm";
 }  // namespace
 
 AttackResult di_fgsm(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                      const DiFgsmOptions& options, const Context& context) {
-  validate(options, kWhere);
-  validate_budget(options.budget, kWhere);
-  check_norm(options.budget.norm, {Norm::linf, Norm::l2}, kWhere);
-  check_batch(model, x, y, kWhere);
-  check_images(x, kWhere);
+  validate(options, kDiFgsm);
+  validate_budget(options.budget, kDiFgsm);
+  check_norm(options.budget.norm, {Norm::linf, Norm::l2}, kDiFgsm);
+  check_batch(model, x, y, kDiFgsm);
+  check_images(x, kDiFgsm);
   const AttackScope scope(model);
   auto diversity = options.diversity;
   Passes probe;
-  diversity.resize = resize_rate(model, x, diversity, kWhere, probe);
-  auto result = run_rounds(kWhere, x, y, rounds(options), context, [&](const Round& round) {
+  diversity.resize = resize_rate(model, x, diversity, kDiFgsm, probe);
+  auto result = run_rounds(kDiFgsm, x, y, rounds(options), context, [&](const Round& round) {
     const Draws draws(context, round.ids, round.epoch);
     return climb_with_momentum(
         model, round,
-        {.where = kWhere,
+        {.where = kDiFgsm,
          .momentum = options.momentum,
          .budget = options.budget,
          .judge = Judge::last,

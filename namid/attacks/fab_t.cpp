@@ -6,11 +6,11 @@
 namespace namid::attacks {
 namespace {
 
-constexpr std::string_view kWhere = "fab-t";
+constexpr std::string_view kFabT = "fab-t";
 
 FabSearch search(const Classifier& model, const FabTOptions& options) {
-  validate(options, kWhere);
-  return {.where = kWhere,
+  validate(options, kFabT);
+  return {.where = kFabT,
           .options = {.budget = options.budget,
                       .steps = options.steps,
                       .restarts = options.restarts,

@@ -16,7 +16,7 @@
 namespace namid::attacks {
 namespace {
 
-constexpr std::string_view kWhere = "fmn";
+constexpr std::string_view kFmn = "fmn";
 
 /// Soft threshold θ of each row with Σ max(|δ_i| − θ, 0) = radius: projection onto the L1 ball.
 at::Tensor threshold(const at::Tensor& delta, const at::Tensor& radius) {
@@ -53,7 +53,7 @@ double falling(double first, double last, int step, int steps) {
 
 AttackResult search(const Classifier& model, const Round& round, const FmnOptions& options,
                     const Context& context) {
-  LossSurface surface(kWhere, model, round.y, climbed_loss(AttackLoss::margin, options.targeted),
+  LossSurface surface(kFmn, model, round.y, climbed_loss(AttackLoss::margin, options.targeted),
                       context);
   const auto& x = round.x;
   const auto norm = options.budget.norm;
@@ -98,12 +98,12 @@ AttackResult search(const Classifier& model, const Round& round, const FmnOption
 
 AttackResult fmn(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                  const FmnOptions& options, const Context& context) {
-  validate(options, kWhere);
-  validate_budget(options.budget, kWhere);
-  check_norm(options.budget.norm, {Norm::linf, Norm::l2, Norm::l1}, kWhere);
-  check_batch(model, x, y, kWhere);
+  validate(options, kFmn);
+  validate_budget(options.budget, kFmn);
+  check_norm(options.budget.norm, {Norm::linf, Norm::l2, Norm::l1}, kFmn);
+  check_batch(model, x, y, kFmn);
   const AttackScope scope(model);
-  return run_rounds(kWhere, x, y, rounds(options), context,
+  return run_rounds(kFmn, x, y, rounds(options), context,
                     [&](const Round& round) { return search(model, round, options, context); });
 }
 

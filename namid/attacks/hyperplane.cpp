@@ -6,7 +6,7 @@
 namespace namid::attacks {
 namespace {
 
-constexpr double kTiny = std::numeric_limits<double>::min();
+constexpr double kFlattest = std::numeric_limits<double>::min();
 
 at::Tensor or_zero(const at::Tensor& ratio, const at::Tensor& weight) {
   return at::where(weight > 0, ratio, 0.0);
@@ -24,7 +24,7 @@ at::Tensor spread(const at::Tensor& weight, const at::Tensor& speed, const at::T
   const auto segment = (reached < gap).sum(1, true).sub_(1).clamp_(0, slope.size(1) - 1);
   const auto missing = gap - reached.gather(1, segment);
   const auto lambda =
-      breaks.gather(1, segment) + missing / slope.gather(1, segment).clamp_min_(kTiny);
+      breaks.gather(1, segment) + missing / slope.gather(1, segment).clamp_min_(kFlattest);
   return or_zero(at::minimum(lambda * speed, room), weight);
 }
 

@@ -6,25 +6,25 @@
 
 namespace namid::attacks {
 namespace {
-constexpr std::string_view kWhere = "mi-fgsm";
+constexpr std::string_view kMiFgsm = "mi-fgsm";
 }  // namespace
 
 AttackResult mi_fgsm(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                      const MiFgsmOptions& options, const Context& context) {
-  validate(options, kWhere);
-  validate_budget(options.budget, kWhere);
-  check_norm(options.budget.norm, {Norm::linf, Norm::l2}, kWhere);
-  check_compat(options.compat, {Compat::torchattacks, Compat::foolbox}, kWhere);
-  check_batch(model, x, y, kWhere);
+  validate(options, kMiFgsm);
+  validate_budget(options.budget, kMiFgsm);
+  check_norm(options.budget.norm, {Norm::linf, Norm::l2}, kMiFgsm);
+  check_compat(options.compat, {Compat::torchattacks, Compat::foolbox}, kMiFgsm);
+  check_batch(model, x, y, kMiFgsm);
   const bool last = options.nesterov || options.compat != Compat::none;
-  const MomentumForm form{.where = kWhere,
+  const MomentumForm form{.where = kMiFgsm,
                           .momentum = options.momentum,
                           .budget = options.budget,
                           .judge = last ? Judge::last : options.judge,
                           .nesterov = options.nesterov,
                           .compat = options.compat};
   const AttackScope scope(model);
-  return run_rounds(kWhere, x, y, rounds(options), context, [&](const Round& round) {
+  return run_rounds(kMiFgsm, x, y, rounds(options), context, [&](const Round& round) {
     return climb_with_momentum(model, round, form, context);
   });
 }

@@ -11,13 +11,12 @@
 namespace namid::attacks {
 namespace {
 
-constexpr std::string_view kWhere = "pgd";
+constexpr std::string_view kPgd = "pgd";
 
 /// One run from a start point of its own.
 AttackResult climb(const Classifier& model, const Round& round, const PgdOptions& options,
                    const Context& context) {
-  LossSurface surface(kWhere, model, round.y, climbed_loss(options.loss, options.targeted),
-                      context);
+  LossSurface surface(kPgd, model, round.y, climbed_loss(options.loss, options.targeted), context);
   surface.average({.draws = options.eot});
   if (options.loss == AttackLoss::kl)
     surface.climb(climbed_loss(options.loss, false, surface.logits(round.x, 0)));
@@ -57,14 +56,14 @@ AttackResult climb(const Classifier& model, const Round& round, const PgdOptions
 
 AttackResult pgd(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                  const PgdOptions& options, const Context& context) {
-  validate(options, kWhere);
-  validate_budget(options.budget, kWhere);
-  check_batch(model, x, y, kWhere);
-  check_loss(options.loss, options.targeted, model.info().num_classes, kWhere);
+  validate(options, kPgd);
+  validate_budget(options.budget, kPgd);
+  check_batch(model, x, y, kPgd);
+  check_loss(options.loss, options.targeted, model.info().num_classes, kPgd);
   if (options.loss == AttackLoss::kl && options.start == Start::none)
     throw OptionError("[pgd] start: kl has no gradient at x; use uniform or gauss-0.001");
   const AttackScope scope(model);
-  return run_rounds(kWhere, x, y, rounds(options), context,
+  return run_rounds(kPgd, x, y, rounds(options), context,
                     [&](const Round& round) { return climb(model, round, options, context); });
 }
 

@@ -13,7 +13,7 @@
 namespace namid::attacks {
 namespace {
 
-constexpr std::string_view kWhere = "square";
+constexpr std::string_view kSquare = "square";
 
 /// Queries of one restart, x and the start included.
 int queries_in_all(const SquareOptions& options) {
@@ -25,7 +25,7 @@ void check_compat(const SquareOptions& options, const at::Tensor& x) {
   const auto size = image_size(x);
   if (options.compat == Compat::none || options.budget.norm == Norm::linf) return;
   if (size.height != size.width || size.height < 5)
-    throw OptionError(str("[", kWhere, "] compat: autoattack in ", to_string(options.budget.norm),
+    throw OptionError(str("[", kSquare, "] compat: autoattack in ", to_string(options.budget.norm),
                           " needs square images of at least 5 rows, got ", size.height, " x ",
                           size.width));
 }
@@ -38,7 +38,7 @@ struct Group {
         x(round.x.index_select(0, rows).contiguous()),
         y(round.y.index_select(0, rows)),
         sampler(x, pick(round.ids, rows), round.epoch, options, context),
-        surface(kWhere, model, y, climbed_loss(options.loss, options.targeted), context) {}
+        surface(kSquare, model, y, climbed_loss(options.loss, options.targeted), context) {}
 
   at::Tensor place, x, y;
   SquareSampler sampler;
@@ -141,16 +141,16 @@ AttackResult search(const Classifier& model, const Round& round, const SquareOpt
 
 AttackResult square(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                     const SquareOptions& options, const Context& context) {
-  validate(options, kWhere);
-  check_compat(options.compat, {Compat::autoattack}, kWhere);
-  validate_budget(options.budget, kWhere);
-  check_batch(model, x, y, kWhere);
+  validate(options, kSquare);
+  check_compat(options.compat, {Compat::autoattack}, kSquare);
+  validate_budget(options.budget, kSquare);
+  check_batch(model, x, y, kSquare);
   check_compat(options, x);
-  check_loss(options.loss, options.targeted, model.info().num_classes, kWhere);
+  check_loss(options.loss, options.targeted, model.info().num_classes, kSquare);
   if (options.loss == AttackLoss::kl)
-    throw OptionError(str("[", kWhere, "] loss: expected margin, cross_entropy or dlr, got kl"));
+    throw OptionError(str("[", kSquare, "] loss: expected margin, cross_entropy or dlr, got kl"));
   const AttackScope scope(model);
-  return run_rounds(kWhere, x, y, rounds(options), context,
+  return run_rounds(kSquare, x, y, rounds(options), context,
                     [&](const Round& round) { return search(model, round, options, context); });
 }
 

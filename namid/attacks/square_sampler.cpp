@@ -12,7 +12,7 @@ namespace {
 // Draws that the batch shares belong to this id: no file index, no plausible hash.
 constexpr std::uint64_t kBatchId = ~std::uint64_t{0};
 constexpr std::int64_t kTilesPerSide = 5;
-constexpr double kTiny = 1e-12;
+constexpr double kSmallestNorm = 1e-12;
 
 Budget ball(const SquareOptions& options) {
   auto budget = options.budget;
@@ -173,20 +173,21 @@ at::Tensor SquareSampler::move_mass(const at::Tensor& best, const at::Tensor& nu
   const auto eta = at::where(numbers.slice(1, 4, 5).gt(0.5).unsqueeze(2),
                              square_eta(window, norm, true).flatten().to(x_.device()),
                              square_eta(window, norm, false).flatten().to(x_.device()));
-  const auto patch =
-      eta * signs(numbers.slice(1, 5)).unsqueeze(2) + old / (channel_norms(old, norm) + kTiny);
+  const auto patch = eta * signs(numbers.slice(1, 5)).unsqueeze(2) +
+                     old / (channel_norms(old, norm) + kSmallestNorm);
   const auto mass =
       norm == Norm::l1
           ? ((epsilon - length).clamp_min(0) / channels + both) * channels
           : ((epsilon * epsilon - length.square()).clamp_min(0) / channels + both.square()).sqrt();
-  delta.scatter_(2, first, patch / (channel_norms(patch, norm) + kTiny) * mass);
+  delta.scatter_(2, first, patch / (channel_norms(patch, norm) + kSmallestNorm) * mass);
   return shifted(std::move(delta));
 }
 
 /// x + delta, in L2 with delta scaled to norm epsilon, inside ball and box.
 at::Tensor SquareSampler::shifted(at::Tensor delta) const {
   if (options_.budget.norm == Norm::l2) {
-    const auto factor = options_.budget.epsilon / sample_norms(delta, Norm::l2).clamp_min_(kTiny);
+    const auto factor =
+        options_.budget.epsilon / sample_norms(delta, Norm::l2).clamp_min_(kSmallestNorm);
     delta = delta * per_sample(factor.to(at::kFloat), delta);
   }
   auto x_new = (x_ + delta).view(shape_);

@@ -6,28 +6,28 @@
 
 namespace namid::attacks {
 namespace {
-constexpr std::string_view kWhere = "ti-dim";
+constexpr std::string_view kTiDim = "ti-dim";
 }  // namespace
 
 AttackResult ti_dim(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                     const TiDimOptions& options, const Context& context) {
-  validate(options, kWhere);
-  validate_budget(options.budget, kWhere);
-  check_norm(options.budget.norm, {Norm::linf, Norm::l2}, kWhere);
-  check_compat(options.compat, {Compat::reference}, kWhere);
+  validate(options, kTiDim);
+  validate_budget(options.budget, kTiDim);
+  check_norm(options.budget.norm, {Norm::linf, Norm::l2}, kTiDim);
+  check_compat(options.compat, {Compat::reference}, kTiDim);
   const bool reference = options.compat == Compat::reference;
   if (reference) check_norm(options.budget.norm, {Norm::linf}, "ti-dim, reference");
-  check_batch(model, x, y, kWhere);
-  check_images(x, kWhere);
+  check_batch(model, x, y, kTiDim);
+  check_images(x, kTiDim);
   const auto kernel = kernel_of(options.smoothing);
   const AttackScope scope(model);
   auto diversity = options.diversity;
   Passes probe;
-  if (!reference) diversity.resize = resize_rate(model, x, diversity, kWhere, probe);
-  auto result = run_rounds(kWhere, x, y, rounds(options), context, [&](const Round& round) {
+  if (!reference) diversity.resize = resize_rate(model, x, diversity, kTiDim, probe);
+  auto result = run_rounds(kTiDim, x, y, rounds(options), context, [&](const Round& round) {
     const Draws draws(context, round.ids, round.epoch);
     MomentumForm form{
-        .where = kWhere,
+        .where = kTiDim,
         .momentum = options.momentum,
         .budget = options.budget,
         .judge = Judge::last,

@@ -6,25 +6,25 @@
 
 namespace namid::attacks {
 namespace {
-constexpr std::string_view kWhere = "ti-fgsm";
+constexpr std::string_view kTiFgsm = "ti-fgsm";
 }  // namespace
 
 AttackResult ti_fgsm(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                      const TiFgsmOptions& options, const Context& context) {
-  validate(options, kWhere);
-  validate_budget(options.budget, kWhere);
-  check_norm(options.budget.norm, {Norm::linf, Norm::l2}, kWhere);
-  check_batch(model, x, y, kWhere);
-  check_images(x, kWhere);
+  validate(options, kTiFgsm);
+  validate_budget(options.budget, kTiFgsm);
+  check_norm(options.budget.norm, {Norm::linf, Norm::l2}, kTiFgsm);
+  check_batch(model, x, y, kTiFgsm);
+  check_images(x, kTiFgsm);
   const auto kernel = kernel_of(options.smoothing);
   const MomentumForm form{
-      .where = kWhere,
+      .where = kTiFgsm,
       .momentum = options.momentum,
       .budget = options.budget,
       .judge = Judge::last,
       .smoothed = [&](const at::Tensor& gradient) { return smoothed(gradient, kernel); }};
   const AttackScope scope(model);
-  return run_rounds(kWhere, x, y, rounds(options), context, [&](const Round& round) {
+  return run_rounds(kTiFgsm, x, y, rounds(options), context, [&](const Round& round) {
     return climb_with_momentum(model, round, form, context);
   });
 }

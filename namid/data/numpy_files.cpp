@@ -55,7 +55,7 @@ io::NpyArray read_npy(const fs::path& path) {
   return io::parse_npy(io::read_file(path), path.string());
 }
 
-std::optional<Labels> read_labels(const fs::path& folder, Part part) {
+std::optional<Labels> read_npy_labels(const fs::path& folder, Part part) {
   const auto path = npy_path(folder, part, "labels");
   if (!fs::exists(path)) return std::nullopt;
   return to_labels(read_npy(path), path.string());
@@ -65,7 +65,7 @@ const char* letter(Part part) {
   return part == Part::train ? "_train" : "_test";
 }
 
-std::optional<Labels> read_labels(const io::NpzFile& file, Part part) {
+std::optional<Labels> read_npy_labels(const io::NpzFile& file, Part part) {
   const auto array = str("y", letter(part));
   if (!file.contains(array)) return std::nullopt;
   return to_labels(file.read(array), file.name_of(array));
@@ -91,8 +91,8 @@ bool is_npy_folder(const fs::path& path) {
 
 Dataset load_npy_folder(const Request& request) {
   const auto images = npy_path(request.path, request.part, "images");
-  const auto train = read_labels(request.path, Part::train);
-  const auto test = read_labels(request.path, Part::test);
+  const auto train = read_npy_labels(request.path, Part::train);
+  const auto test = read_npy_labels(request.path, Part::test);
   const auto& labels = request.part == Part::train ? train : test;
   if (!labels)
     throw DataError(str(npy_path(request.path, request.part, "labels").string(), ": no such file"));
@@ -111,8 +111,8 @@ Dataset load_npz(const Request& request) {
   if (file.contains("images") && !file.contains("x_train") && !file.contains("x_test"))
     return load_single(file, request);
   const auto images = str("x", letter(request.part));
-  const auto train = read_labels(file, Part::train);
-  const auto test = read_labels(file, Part::test);
+  const auto train = read_npy_labels(file, Part::train);
+  const auto test = read_npy_labels(file, Part::test);
   auto pixels = to_images(file.read(images), file.name_of(images));
   const auto& labels = request.part == Part::train ? train : test;
   if (!labels) file.read(str("y", letter(request.part)));  // says that it is missing

@@ -79,7 +79,7 @@ AttackResult attack_batch(Shared& shared, AdaptiveLoss kind, bool adapts, const 
   return result;
 }
 
-std::string options_text(const Shared& shared, AdaptiveLoss kind) {
+std::string adaptive_options(const Shared& shared, AdaptiveLoss kind) {
   auto state = shared.estimators.natural.state_dict();
   for (auto& [name, tensor] : shared.estimators.adversarial.state_dict())
     state.emplace_back("adversarial." + name, tensor);
@@ -172,7 +172,7 @@ std::vector<AttackEntry> adaptive_attacks(const mi::EstimatorPair& estimators,
   const auto add = [&](const char* name, AdaptiveLoss kind, bool adapts) {
     entries.push_back({.name = name,
                        .budget = budget,
-                       .options = options_text(*shared, kind),
+                       .options = adaptive_options(*shared, kind),
                        .run = [shared, kind, adapts](const auto& model, const auto& x,
                                                      const auto& y, const auto& context) {
                          return attack_batch(*shared, kind, adapts, model, x, y, context);

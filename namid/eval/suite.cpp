@@ -15,7 +15,7 @@ using attacks::Compat;
 using attacks::NamedAttack;
 using attacks::Norm;
 
-std::string options_text(const OptionSet& set) {
+std::string options_of(const OptionSet& set) {
   std::string text;
   for (const auto& entry : set.entries())
     text += str(text.empty() ? "" : " ", entry.key, "=", entry.text());
@@ -201,7 +201,7 @@ AttackEntry entry_of(attacks::NamedAttack attack, std::string name) {
   refuse_targeted(set, name);
   return {.name = std::move(name),
           .budget = attack.budget(),
-          .options = options_text(set),
+          .options = options_of(set),
           .run = attack,
           .rounds = [attack](std::int64_t classes) { return attack.rounds(classes); },
           .min_classes = attack.info().min_classes};

@@ -18,7 +18,7 @@ struct Norm {
 };
 
 template <class Holder>
-void collect(torch::nn::Module& module, std::vector<Norm>& norms) {
+void collect_norms(torch::nn::Module& module, std::vector<Norm>& norms) {
   auto* norm = module.as<Holder>();
   if (norm && norm->is_training() && norm->running_mean.defined())
     norms.push_back({&norm->options, norm->running_mean.data(), norm->running_var.data(),
@@ -28,9 +28,9 @@ void collect(torch::nn::Module& module, std::vector<Norm>& norms) {
 std::vector<Norm> norms_in_training(Network& network) {
   std::vector<Norm> norms;
   for (const auto& module : network.modules()) {
-    collect<torch::nn::BatchNorm1d>(*module, norms);
-    collect<torch::nn::BatchNorm2d>(*module, norms);
-    collect<torch::nn::BatchNorm3d>(*module, norms);
+    collect_norms<torch::nn::BatchNorm1d>(*module, norms);
+    collect_norms<torch::nn::BatchNorm2d>(*module, norms);
+    collect_norms<torch::nn::BatchNorm3d>(*module, norms);
   }
   return norms;
 }

@@ -34,8 +34,8 @@ void slide(const LayerSpec& layer, std::size_t index, Sizes& sizes) {
 }
 
 /// Appends the module of one layer and moves `sizes` on to its output.
-void append(nn::Sequential& to, const LayerSpec& layer, std::size_t index, Sizes& sizes,
-            std::int64_t num_classes) {
+void append_layer(nn::Sequential& to, const LayerSpec& layer, std::size_t index, Sizes& sizes,
+                  std::int64_t num_classes) {
   const auto kernel = layer.kernel, stride = layer.stride, padding = layer.padding;
   const auto in = sizes[0];
   switch (layer.type) {
@@ -92,7 +92,7 @@ class SequentialNetwork final : public Network {
       : specs_(std::move(layers)), shape_(std::move(shape)) {
     auto sizes = shape_.input_shape;
     for (std::size_t i = 0; i < specs_.size(); ++i)
-      append(layers_, specs_[i], i, sizes, shape_.num_classes);
+      append_layer(layers_, specs_[i], i, sizes, shape_.num_classes);
     if (sizes != Sizes{shape_.num_classes})
       throw OptionError(str(layer_place(specs_.size() - 1, specs_.back().type),
                             "the last layer gives ", shape_text(sizes), ", expected (",

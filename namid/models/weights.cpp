@@ -16,7 +16,7 @@ constexpr auto kKey = "namid.model";
 
 /// Runs `action`; its errors get the file's name and become DataErrors.
 template <class Action>
-auto about_file(const std::filesystem::path& path, const Action& action) {
+auto about_weights(const std::filesystem::path& path, const Action& action) {
   try {
     return action();
   } catch (const std::runtime_error& error) {
@@ -62,7 +62,7 @@ Classifier load_model(const std::filesystem::path& path) {
   if (found == file.metadata.end())
     throw DataError(str(path.string(), ": no metadata ", kKey,
                         "; name the network and use the file as its weights"));
-  return about_file(path, [&] {
+  return about_weights(path, [&] {
     const auto model = build(found->second);
     model.load_state_dict(file.tensors);
     model.train(false);

@@ -42,6 +42,18 @@ void add_paragraph(Html& page, const std::string& text, const std::string& css_c
   }
 }
 
+Cell words(std::string text) {
+  return {.text = std::move(text)};
+}
+
+Cell number(std::string text) {
+  return {.text = text.empty() ? "–" : std::move(text), .is_number = true};
+}
+
+Cell number(const std::optional<double>& value, int digits) {
+  return {.text = value ? fixed(*value, digits) : "", .is_number = true};
+}
+
 void add_table(Html& page, const std::string& caption, const Cells& header,
                const std::vector<Cells>& rows) {
   page.open("div",

@@ -25,6 +25,11 @@ struct Cell {
   std::optional<Html> picture = std::nullopt;  ///< instead of the text
 };
 using Cells = std::vector<Cell>;
+Cell words(std::string text);
+/// An empty text is a dash.
+Cell number(std::string text);
+/// None is an empty cell.
+Cell number(const std::optional<double>& value, int digits);
 
 /// First cells are row headings. Scrolls sideways where the page is narrow.
 void add_table(Html& page, const std::string& caption, const Cells& header,

@@ -10,14 +10,6 @@ namespace {
 
 using nlohmann::json;
 
-Cell words(const std::string& text) {
-  return {.text = text};
-}
-
-Cell number(const std::optional<double>& value, int digits) {
-  return {.text = value ? fixed(*value, digits) : "", .is_number = true};
-}
-
 int colour_of(const std::string& name) {
   return name == "natural_on_natural" || name == "adversarial_on_natural" ? 0
          : name == "image_on_adversarial"                                 ? 2

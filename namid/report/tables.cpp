@@ -13,14 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-Cell words(std::string text) {
-  return {.text = std::move(text)};
-}
-
-Cell number(std::string text) {
-  return {.text = text.empty() ? "–" : std::move(text), .is_number = true};
-}
-
 void add_defense_table(Html& page, const std::vector<ResultRow>& rows) {
   std::vector<Cells> table;
   for (const ResultRow& row : rows) {

@@ -10,11 +10,14 @@
 #include "namid/data/dataset.h"
 #include "namid/io/npz.h"
 #include "namid/models/weights.h"
+#include "support/files.h"
 #include "support/program.h"
 #include "support/temp_folder.h"
 
 namespace namid::testing {
 namespace {
+
+using testing::read_json;
 
 using nlohmann::json;
 
@@ -28,12 +31,6 @@ void expect_end(const std::string& arguments, int code, const std::string& messa
   EXPECT_EQ(result.code, code) << arguments << "\n" << result.text;
   for (const auto& part : {message, another})
     EXPECT_NE(result.text.find(part), std::string::npos) << arguments << "\n" << result.text;
-}
-
-json read_json(const std::filesystem::path& path) {
-  json document;
-  std::ifstream(path) >> document;
-  return document;
 }
 
 /// A small trained model, its set of 60 images under PGD, and a copy of it to be tampered with.

@@ -14,11 +14,14 @@
 #include "namid/io/npz.h"
 #include "namid/models/registry.h"
 #include "namid/models/weights.h"
+#include "support/files.h"
 #include "support/program.h"
 #include "support/temp_folder.h"
 
 namespace namid::testing {
 namespace {
+
+using testing::read_json;
 
 using nlohmann::json;
 namespace fs = std::filesystem;
@@ -39,12 +42,6 @@ models::Classifier nearest_mean(std::int64_t classes) {
     }
   }
   return model;
-}
-
-json read_json(const fs::path& path) {
-  json document;
-  std::ifstream(path) >> document;
-  return document;
 }
 
 class EvaluateCli : public ::testing::Test {

@@ -8,12 +8,12 @@
 namespace namid::attacks {
 namespace {
 
-struct Golden {
+struct FabNorms {
   Norm norm;
   double untargeted[2], targeted[2];
 };
 
-class FabGolden : public ::testing::TestWithParam<Golden> {
+class FabGolden : public ::testing::TestWithParam<FabNorms> {
  protected:
   void expect(const AttackResult& result, const double* norms, std::vector<std::int64_t> classes) {
     const auto found = perturbation_norms(result.x_adv, x, GetParam().norm);
@@ -41,9 +41,9 @@ TEST_P(FabGolden, SmallestPerturbationsAreThoseOfTheReference) {
 
 INSTANTIATE_TEST_SUITE_P(
     Norms, FabGolden,
-    ::testing::Values(Golden{Norm::linf, {.002921, .00382}, {.002921, .006317}},
-                      Golden{Norm::l2, {.036273, .047168}, {.036273, .076262}},
-                      Golden{Norm::l1, {.353404, .458463}, {.353404, .732502}}),
+    ::testing::Values(FabNorms{Norm::linf, {.002921, .00382}, {.002921, .006317}},
+                      FabNorms{Norm::l2, {.036273, .047168}, {.036273, .076262}},
+                      FabNorms{Norm::l1, {.353404, .458463}, {.353404, .732502}}),
     [](const auto& info) { return std::string(to_string(info.param.norm)); });
 
 TEST_P(FabGolden, TheRoundsOfFabTFollowTheRanksOfTheCleanLogits) {

@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kUnbounded = 1e3;
 
-class Golden : public ::testing::Test {
+class MinimumNormGolden : public ::testing::Test {
  protected:
   void expect(const AttackResult& result, Norm norm, const std::vector<double>& norms,
               const std::vector<std::int64_t>& classes, double relative = 2e-4) {
@@ -29,7 +29,6 @@ class Golden : public ::testing::Test {
   at::Tensor y = at::zeros({2}, at::kLong);
   Budget l2 = {Norm::l2, kUnbounded};
 };
-using MinimumNormGolden = Golden;
 
 TEST_F(MinimumNormGolden, DdnIsTheReferences) {
   const auto result = ddn(model, x, y, {.budget = l2, .levels = 16});

@@ -10,7 +10,7 @@
 namespace namid::data {
 namespace {
 
-Dataset load(const std::filesystem::path& path, Part part, std::int64_t limit = 0) {
+Dataset load_real(const std::filesystem::path& path, Part part, std::int64_t limit = 0) {
   return load_dataset({.data = path.string(), .train_limit = limit, .test_limit = limit}, part);
 }
 
@@ -22,7 +22,7 @@ std::vector<std::int64_t> counts(const Dataset& dataset) {
 
 TEST(MnistData, IsTheCompleteTestSet) {
   NAMID_NEEDS_DATA();
-  const auto test = load(testing::data_folder() / "mnist", Part::test);
+  const auto test = load_real(testing::data_folder() / "mnist", Part::test);
   EXPECT_EQ(test.images.sizes(), (std::vector<std::int64_t>{10000, 1, 28, 28}));
   EXPECT_EQ(counts(test),
             (std::vector<std::int64_t>{980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009}));
@@ -32,7 +32,7 @@ TEST(MnistData, IsTheCompleteTestSet) {
 TEST(FashionMnistMiniData, EqualsTheEmbeddedSet) {
   NAMID_NEEDS_DATA();
   for (const auto part : {Part::train, Part::test})
-    EXPECT_EQ(load(testing::data_folder() / "fashion-mnist-mini", part).sha256(),
+    EXPECT_EQ(load_real(testing::data_folder() / "fashion-mnist-mini", part).sha256(),
               load_dataset({}, part).sha256());
 }
 
@@ -45,7 +45,7 @@ std::filesystem::path unpacked(const char* name) {
 TEST(CifarTenData, HasFiveThousandTrainingImagesAClass) {
   const auto folder = unpacked("cifar-10-batches-bin");
   if (folder.empty()) GTEST_SKIP() << "NAMID_UNPACKED_DATA is not set";
-  const auto train = load(folder, Part::train);
+  const auto train = load_real(folder, Part::train);
   EXPECT_EQ(train.images.sizes(), (std::vector<std::int64_t>{50000, 3, 32, 32}));
   EXPECT_EQ(counts(train), std::vector<std::int64_t>(10, 5000));
   EXPECT_EQ(train.labels[0].item<int>(), 6);  // a frog, pixel (59, 62, 63)
@@ -53,16 +53,16 @@ TEST(CifarTenData, HasFiveThousandTrainingImagesAClass) {
   EXPECT_EQ(train.images[0][1][0][0].item<int>(), 62);
   EXPECT_EQ(train.images[0][2][0][0].item<int>(), 63);
   EXPECT_EQ(train.class_names.at(6), "frog");
-  EXPECT_EQ(counts(load(folder, Part::test)), std::vector<std::int64_t>(10, 1000));
+  EXPECT_EQ(counts(load_real(folder, Part::test)), std::vector<std::int64_t>(10, 1000));
 }
 
 TEST(TinyImageNetData, LimitsKeepTheClassesBalanced) {
   const auto folder = unpacked("tiny-imagenet-200");
   if (folder.empty()) GTEST_SKIP() << "NAMID_UNPACKED_DATA is not set";
-  const auto train = load(folder, Part::train, 400);
+  const auto train = load_real(folder, Part::train, 400);
   EXPECT_EQ(train.images.sizes(), (std::vector<std::int64_t>{400, 3, 64, 64}));
   EXPECT_EQ(counts(train), std::vector<std::int64_t>(200, 2));
-  const auto test = load(folder, Part::test);
+  const auto test = load_real(folder, Part::test);
   EXPECT_EQ(test.size(), 10000);
   EXPECT_EQ(counts(test), std::vector<std::int64_t>(200, 50));
 }

@@ -10,13 +10,10 @@ namespace namid::defenses {
 namespace {
 
 using testing::small_estimators;
+using testing::value;
 using testing::wave;
 
-double value(const at::Tensor& scalar) {
-  return scalar.item<double>();
-}
-
-struct Small {
+struct SmallAtMim {
   Classifier model = models::create({.model = "small_cnn", .width = 4}, {3, 8, 8}, 10, /*seed=*/1);
   Batch batch{(0.5 + 0.5 * wave({8, 3, 8, 8}, 0.013)).to(at::kFloat), {}, {0, 1, 2, 3, 4, 5, 6, 7}};
   PgdOptions attack{.budget = {.epsilon = 0.2}, .steps = 3};
@@ -24,14 +21,14 @@ struct Small {
                        .full_batch = 8};
   Context context{.random = Random(1, "train/attack"), .epoch = 3};
 
-  Small() {
+  SmallAtMim() {
     setting.estimators.info = small_estimators().info;
     batch.y = model(batch.x).argmax(1);
   }
 };
 
 TEST(AtMim, AddsTheStandardScoreOfTheAdversarialImages) {
-  Small small;
+  SmallAtMim small;
   small.setting.options.alpha = 0.3;
   const auto x_adv = craft(small.model, small.batch, small.attack, small.context);
   const auto result = at_mim(small.model, small.batch, small.attack, small.setting, small.context);
@@ -47,7 +44,7 @@ TEST(AtMim, AddsTheStandardScoreOfTheAdversarialImages) {
 
 TEST(AtMim, IsStandardTrainingWhereTheMiTermsDoNotJoin) {
   const auto skipped = [](const NamidOptions& shared, std::int64_t full_batch) {
-    Small small, other;
+    SmallAtMim small, other;
     small.setting.shared = shared;
     small.setting.full_batch = full_batch;
     const auto result =
@@ -58,7 +55,7 @@ TEST(AtMim, IsStandardTrainingWhereTheMiTermsDoNotJoin) {
   };
   EXPECT_TRUE(skipped({.mi_warmup = 3}, 8));
   EXPECT_TRUE(skipped({}, 9));
-  Small one;
+  SmallAtMim one;
   one.model.train(false);
   one.batch = {one.batch.x.slice(0, 0, 1), one.batch.y.slice(0, 0, 1), {0}};
   one.setting.shared.mi_partial_batch = true;
@@ -69,7 +66,7 @@ TEST(AtMim, IsStandardTrainingWhereTheMiTermsDoNotJoin) {
 }
 
 TEST(AtMim, RefusesEstimatorsThatAreMissingOrNotFrozenAndAlphaOutOfRange) {
-  Small small;
+  SmallAtMim small;
   const auto run = [&] { at_mim_loss(small.model, small.batch, small.batch.x, small.setting); };
   EXPECT_NO_THROW(run());
   small.setting.options.alpha = -1;

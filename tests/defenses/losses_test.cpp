@@ -14,15 +14,12 @@ namespace namid::defenses {
 namespace {
 
 using testing::gradient_error;
+using testing::value;
 using testing::wave;
 
 at::Tensor table(std::vector<double> values, std::int64_t columns) {
   return torch::tensor(values, at::kDouble).view({-1, columns});
 }
-double value(const at::Tensor& scalar) {
-  return scalar.item<double>();
-}
-
 /// Four samples, three classes.
 struct Logits {
   at::Tensor natural = table({2, .5, -1, .1, .3, .2, -.5, 1.5, 1, 0, -2, .7}, 3);

@@ -15,11 +15,8 @@ using attacks::Norm;
 using attacks::Passes;
 using testing::deviation;
 using testing::from_index;
+using testing::value;
 using testing::wave;
-
-double value(const at::Tensor& scalar) {
-  return scalar.item<double>();
-}
 
 /// The toy linear model of the attacks' golden values, its logits times 20.
 struct Toy {
@@ -57,14 +54,14 @@ TEST(GoldenMma, Bisection) {
 }
 
 /// A small network in train mode, a batch, and the attack's context.
-struct Small {
+struct SmallMma {
   Classifier model = models::create({.model = "small_cnn", .width = 4}, {3, 8, 8}, 10, /*seed=*/1);
   Batch batch{
       (0.5 + 0.5 * wave({8, 3, 8, 8}, 0.013)).to(at::kFloat), {}, {3, 1, 4, 15, 9, 2, 6, 5}};
   StepOptions step{{.budget = {.epsilon = 0.1}, .steps = 4}};
   Context context{.random = Random(1, "train/attack"), .epoch = 1};
 
-  Small() {
+  SmallMma() {
     batch.y = model(batch.x).argmax(1);
     batch.y[2] = (batch.y[2] + 1) % 10;  // one that is wrong
     // Logits far enough apart for margins below 0.
@@ -76,7 +73,7 @@ struct Small {
 
 TEST(MarginSearch, StaysInTheBoxAndReachesTheBoundary) {
   for (const auto norm : {Norm::linf, Norm::l2}) {
-    const Small small;
+    const SmallMma small;
     small.model.train(false);
     const auto y = small.model(small.batch.x).argmax(1);
     auto context = small.context;
@@ -101,7 +98,7 @@ TEST(MarginSearch, StaysInTheBoxAndReachesTheBoundary) {
 
 TEST(MarginSearch, StartsWithTheDrawsOfPgd) {
   for (const auto norm : {Norm::linf, Norm::l2}) {
-    const Small small;
+    const SmallMma small;
     std::vector<at::Tensor> seen;
     const Classifier watched(
         [&](const at::Tensor& x) {
@@ -121,7 +118,7 @@ TEST(MarginSearch, StartsWithTheDrawsOfPgd) {
 }
 
 TEST(Mma, IsItsLossAtTheBoundaryPoints) {
-  const Small small, other;
+  const SmallMma small, other;
   MarginTable table;
   const auto result = mma(small.model, small.batch, small.step, {}, table, small.context);
 
@@ -149,7 +146,7 @@ TEST(Mma, IsItsLossAtTheBoundaryPoints) {
 }
 
 TEST(Mma, GoesOnFromTheMarginsOfTheLastEpoch) {
-  const Small small;
+  const SmallMma small;
   MarginTable table, restored;
   mma(small.model, small.batch, small.step, {}, table, small.context);
   const auto kept = table.find(small.batch.ids);
@@ -157,9 +154,9 @@ TEST(Mma, GoesOnFromTheMarginsOfTheLastEpoch) {
   EXPECT_GT(value(kept.max()), 0);
   restored.load(table.save());
   EXPECT_EQ(deviation(restored.find(small.batch.ids), kept), 0);
-  const Small a, b, c;
+  const SmallMma a, b, c;
   MarginTable fresh;
-  const auto second = [](const Small& s, MarginTable& margins) {
+  const auto second = [](const SmallMma& s, MarginTable& margins) {
     return value(mma(s.model, s.batch, s.step, {}, margins, s.context).loss);
   };
   const double from_table = second(a, table), from_restored = second(b, restored);
@@ -169,7 +166,7 @@ TEST(Mma, GoesOnFromTheMarginsOfTheLastEpoch) {
 }
 
 TEST(Mma, WithoutAnImageThatIsRightIsTheCleanLossTwice) {
-  Small small;
+  SmallMma small;
   small.batch.y = (small.batch.y + 5) % 10;
   MarginTable table;
   Passes passes;

@@ -12,11 +12,8 @@ using testing::deviation;
 using testing::gradient_error;
 using testing::MiToy;
 using testing::small_estimators;
+using testing::value;
 using testing::wave;
-
-double value(const at::Tensor& scalar) {
-  return scalar.item<double>();
-}
 
 /// A linear model in float64; samples 0, 2, 4, ... are selected.
 struct Linear {

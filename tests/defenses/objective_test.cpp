@@ -11,24 +11,21 @@
 namespace namid::defenses {
 namespace {
 
+using testing::value;
 using testing::wave;
 
 constexpr double kEpsilon = 0.3;
 const PgdOptions kAttack{.budget = {.epsilon = kEpsilon}, .steps = 3};
 
-double value(const at::Tensor& scalar) {
-  return scalar.item<double>();
-}
-
 /// A small network in train mode and a batch it classifies rightly there.
-struct Small {
+struct SmallStep {
   Classifier model = models::create({.model = "small_cnn", .width = 4}, {3, 8, 8}, 10, /*seed=*/1);
   Batch batch;
   mi::EstimatorPair estimators = mi::make_estimators(
       {.units = 16, .num_classes = 10, .input_shape = {3, 8, 8}, .objective = "separate"}, 1);
   Context context{.random = Random(1, "train/attack"), .epoch = 3};
 
-  explicit Small(std::int64_t n = 8) {
+  explicit SmallStep(std::int64_t n = 8) {
     batch.x = (0.5 + 0.5 * wave({n, 3, 8, 8}, 0.013)).to(at::kFloat);
     batch.y = n > 1 ? model(batch.x).argmax(1) : torch::tensor({3});
     for (std::int64_t i = 0; i < n; ++i) batch.ids.push_back(static_cast<std::uint64_t>(i));
@@ -69,7 +66,7 @@ TEST(Natural, OfAUniformModelIsTheLogarithmOfTheClassCount) {
 }
 
 TEST(Craft, GivesTheAttacksLastIterateInsideTheBall) {
-  const Small small;
+  const SmallStep small;
   const auto before = copy_of(small.model.state_dict());
   const auto x_adv = craft(small.model, small.batch, kAttack, small.context);
   EXPECT_TRUE(small.model.is_training());
@@ -91,7 +88,7 @@ TEST(Craft, GivesTheAttacksLastIterateInsideTheBall) {
 }
 
 TEST(Standard, IsTheMeanCrossEntropyOnTheCraftedImages) {
-  const Small small;
+  const SmallStep small;
   const auto x_adv = craft(small.model, small.batch, kAttack, small.context);
   const auto result = standard(small.model, small.batch, kAttack, small.context);
   const auto logits = small.model(x_adv);
@@ -103,7 +100,7 @@ TEST(Standard, IsTheMeanCrossEntropyOnTheCraftedImages) {
 }
 
 TEST(Namid, RunsTheModelOncePerImageAndLeavesTheEstimatorsAlone) {
-  const Small small;
+  const SmallStep small;
   const auto natural_before = copy_of(small.estimators.natural.state_dict());
   const auto adversarial_before = copy_of(small.estimators.adversarial.state_dict());
   const auto seen = small.batches_seen();
@@ -121,14 +118,14 @@ TEST(Namid, RunsTheModelOncePerImageAndLeavesTheEstimatorsAlone) {
 }
 
 TEST(Namid, SameSeedSameResult) {
-  const Small a, b;
+  const SmallStep a, b;
   EXPECT_EQ(a.namid().metrics, b.namid().metrics);
 }
 
 TEST(Namid, IsStandardTrainingInWarmUpOnPartialBatchesAndOnOneSample) {
   // Each call on a fresh model: running statistics, which the attack sees, move with every forward.
   const auto same_as_standard = [](const NamidOptions& options, std::int64_t full_batch) {
-    const Small small, other;
+    const SmallStep small, other;
     const auto seen = small.batches_seen();
     const auto result = small.namid(options, full_batch);
     EXPECT_EQ(small.batches_seen(), seen + 1);
@@ -140,15 +137,15 @@ TEST(Namid, IsStandardTrainingInWarmUpOnPartialBatchesAndOnOneSample) {
   };
   same_as_standard({.mi_warmup = 3}, 8);
   same_as_standard({}, 9);
-  const Small one(1);
+  const SmallStep one(1);
   one.model.train(false);
   EXPECT_EQ(one.namid({.mi_partial_batch = true}).metrics.at("mi_skipped"), 1);
-  EXPECT_EQ(Small().namid({.mi_warmup = 2}).metrics.at("mi_skipped"), 0);
-  EXPECT_EQ(Small().namid({.mi_partial_batch = true}, 9).metrics.at("mi_skipped"), 0);
+  EXPECT_EQ(SmallStep().namid({.mi_warmup = 2}).metrics.at("mi_skipped"), 0);
+  EXPECT_EQ(SmallStep().namid({.mi_partial_batch = true}, 9).metrics.at("mi_skipped"), 0);
 }
 
 TEST(Namid, ReadsInternalLayersWithOneMorePassOfEachBatch) {
-  Small small;
+  SmallStep small;
   small.model = models::create({.model = "resnet18", .width = 4}, {3, 8, 8}, 10, 1);
   small.batch.y = small.model(small.batch.x).argmax(1);
   small.estimators = mi::make_estimators({.layer = models::Layer::internal_last,
@@ -210,33 +207,33 @@ TEST(Registry, ListsEveryDefence) {
 
 TEST(Registry, BindsEachDefence) {
   const auto loss_of = [](Defense defense) {
-    const Small small;
+    const SmallStep small;
     const auto objective =
         make_objective(defense, {.attack = kAttack, .full_batch = 8}, small.estimators);
     return value(objective(small.model, small.batch, small.context).loss);
   };
-  const Small a, b, c;
+  const SmallStep a, b, c;
   EXPECT_EQ(loss_of(Defense::natural), value(natural(a.model, a.batch).loss));
   EXPECT_EQ(loss_of(Defense::standard), value(standard(b.model, b.batch, kAttack, b.context).loss));
   EXPECT_EQ(loss_of(Defense::namid), value(c.namid().loss));
 }
 
 TEST(Registry, TakesFrozenCopiesOfTheEstimators) {
-  Small small;
+  SmallStep small;
   for (const auto& p : small.estimators.natural.parameters()) p.set_requires_grad(true);
   small.estimators.natural.train();
   const auto objective =
       make_objective(Defense::namid, {.attack = kAttack, .full_batch = 8}, small.estimators);
   EXPECT_FALSE(small.estimators.natural.is_frozen()) << "the caller's own stay as they were";
   for (const auto& p : small.estimators.natural.parameters()) p.data().zero_();
-  const Small fresh;
+  const SmallStep fresh;
   EXPECT_EQ(objective(small.model, small.batch, small.context).metrics, fresh.namid().metrics)
       << "what becomes of them later does not matter";
 }
 
 TEST(Registry, RefusesNamidWithoutEstimatorsOrWithUnfitOptions) {
   EXPECT_THROW(make_objective(Defense::namid, {}), OptionError);
-  EXPECT_THROW(make_objective(Defense::namid, {.namid = {.lambda = -1}}, Small().estimators),
+  EXPECT_THROW(make_objective(Defense::namid, {.namid = {.lambda = -1}}, SmallStep().estimators),
                OptionError);
   EXPECT_NO_THROW(make_objective(Defense::standard, {}));
 }

@@ -12,6 +12,7 @@ namespace {
 
 using attacks::Norm;
 using testing::small_estimators;
+using testing::value;
 using testing::wave;
 
 constexpr auto kAllDefenses = [] {
@@ -44,20 +45,16 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-struct Small {
+struct SmallRun {
   Classifier model = models::create({.model = "small_cnn", .width = 4}, {3, 8, 8}, 10, /*seed=*/1);
   Batch batch{(0.5 + 0.5 * wave({8, 3, 8, 8}, 0.013)).to(at::kFloat), {}, {0, 1, 2, 3, 4, 5, 6, 7}};
   Context context{.random = Random(1, "train/attack"), .epoch = 3};
-  Small() { batch.y = model(batch.x).argmax(1); }
+  SmallRun() { batch.y = model(batch.x).argmax(1); }
 };
-
-double value(const at::Tensor& scalar) {
-  return scalar.item<double>();
-}
 
 /// The loss of a defence's objective, bound with `options`, on a fresh model.
 double bound(Defense defense, const DefenseOptions& options) {
-  const Small small;
+  const SmallRun small;
   return value(make_objective(defense, options, estimators_for(defense))(small.model, small.batch,
                                                                          small.context)
                    .loss);
@@ -79,7 +76,7 @@ class InEachNorm : public ::testing::TestWithParam<Norm> {
 TEST_P(InEachNorm, ObjectivesAreTheirLossOnTheExamplesOfTheirAttack) {
   const auto o = options();
   const auto on_examples = [&](const BaseLoss& base) {
-    const Small small;
+    const SmallRun small;
     const auto attack = attack_for(base.ascended, o.attack);
     const auto x_adv = craft(small.model, small.batch, attack, small.context);
     EXPECT_GT(value((x_adv - small.batch.x).abs().max()), 0);
@@ -94,13 +91,13 @@ TEST_P(InEachNorm, ObjectivesAreTheirLossOnTheExamplesOfTheirAttack) {
 TEST_P(InEachNorm, NamidAddsItsTermsToTheBaseLossOnTheSameExamples) {
   const auto o = options();
   const auto on_examples = [&](const BaseLoss& base) {
-    const Small small;
+    const SmallRun small;
     const auto attack = attack_for(base.ascended, o.attack);
     const auto x_adv = craft(small.model, small.batch, attack, small.context);
     const auto result = namid_loss(small.model, small.batch, x_adv,
                                    {*estimators_for(Defense::namid), o.namid, base, o.full_batch});
     EXPECT_NE(result.metrics.at("mi_loss"), 0);
-    const Small again;
+    const SmallRun again;
     EXPECT_NEAR(result.metrics.at("base_loss"),
                 value(base_loss_on(again.model, again.batch, x_adv, base).loss), 1e-6);
     return value(result.loss);
@@ -112,7 +109,7 @@ TEST_P(InEachNorm, NamidAddsItsTermsToTheBaseLossOnTheSameExamples) {
 
 TEST_P(InEachNorm, EveryDefenceGivesFiniteGradients) {
   for (const auto defense : kAllDefenses) {
-    const Small small;
+    const SmallRun small;
     const auto objective = make_objective(defense, options(), estimators_for(defense));
     objective(small.model, small.batch, small.context).loss.backward();
     double size = 0;

@@ -11,13 +11,13 @@ namespace {
 using attacks::NamedAttack;
 using attacks::Norm;
 
-constexpr double kEpsilon = 0.05;
+constexpr double kSetEpsilon = 0.05;
 
 NamedAttack attack_with(const std::vector<std::pair<std::string, std::string>>& options) {
   NamedAttack attack("pgd");
   OptionSet set;
   attack.add_options(set, "attack");
-  set.set("epsilon", str(kEpsilon));
+  set.set("epsilon", str(kSetEpsilon));
   for (const auto& [key, text] : options) set.set(key, text);
   return attack;
 }

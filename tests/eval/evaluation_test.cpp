@@ -20,7 +20,7 @@ namespace {
 
 using json = nlohmann::json;
 
-constexpr double kEpsilon = 0.1;
+constexpr double kEvaluationEpsilon = 0.1;
 
 /// Margins z_y − z_other of the toy data under the toy model, in float64.
 std::vector<double> margins(const data::Dataset& dataset) {
@@ -62,7 +62,7 @@ class EvaluationTest : public ::testing::Test {
     return Ledger::open(temp_ / folder / "ledger.sqlite");
   }
   std::string refusal(const models::Classifier& model) {
-    return message_of<OptionError>([&] { run_model(model, noise_attack(kEpsilon)); });
+    return message_of<OptionError>([&] { run_model(model, noise_attack(kEvaluationEpsilon)); });
   }
 
   testing::TempFolder temp_;
@@ -86,11 +86,12 @@ TEST_F(EvaluationTest, MatchesTheClosedFormOfALinearModel) {
   ASSERT_GT(natural, 10);
   for (const auto norm : {attacks::Norm::linf, attacks::Norm::l2}) {
     const double dual = (norm == attacks::Norm::linf ? w.abs().sum() : w.norm()).item<double>();
-    const auto robust = count_above(m, kEpsilon * dual);
+    const auto robust = count_above(m, kEvaluationEpsilon * dual);
     ASSERT_LT(robust, natural);
     ASSERT_GT(robust, 0);
-    const auto result = run(pgd_entry({.budget = {norm, kEpsilon}, .start = attacks::Start::none}),
-                            std::string(to_string(norm)));
+    const auto result =
+        run(pgd_entry({.budget = {norm, kEvaluationEpsilon}, .start = attacks::Start::none}),
+            std::string(to_string(norm)));
     EXPECT_EQ(result["n"], 50);
     EXPECT_EQ(result["natural"]["correct"], natural);
     EXPECT_EQ(result["robust"]["correct"], robust);
@@ -113,7 +114,7 @@ TEST_F(EvaluationTest, LosesNothingAtEpsilonZero) {
 }
 
 TEST_F(EvaluationTest, AttacksTheCorrectlyClassifiedAlone) {
-  run(noise_attack(kEpsilon));
+  run(noise_attack(kEvaluationEpsilon));
   const auto held = ledger();
   std::vector<std::uint64_t> correct, attacked;
   for (const auto& row : held.samples())
@@ -140,22 +141,22 @@ TEST_F(EvaluationTest, CountsOfTheClassesAddUp) {
 }
 
 TEST_F(EvaluationTest, TakesOneSampleAndABatchOfOne) {
-  const auto whole = run(noise_attack(kEpsilon), "whole");
+  const auto whole = run(noise_attack(kEvaluationEpsilon), "whole");
   options_.compute_batch = 1;
-  EXPECT_EQ(without_time(run(noise_attack(kEpsilon), "single")), without_time(whole));
+  EXPECT_EQ(without_time(run(noise_attack(kEvaluationEpsilon), "single")), without_time(whole));
   dataset_ = toy_data(1);
-  EXPECT_EQ(run(noise_attack(kEpsilon), "one")["n"], 1);
+  EXPECT_EQ(run(noise_attack(kEvaluationEpsilon), "one")["n"], 1);
 }
 
 TEST_F(EvaluationTest, CountsRefutedClaims) {
   const auto far = [](const at::Tensor& x, const at::Tensor& y) { return strongest(x, y, 0.5); };
-  const auto result = run(forged_attack(kEpsilon, true, far));
+  const auto result = run(forged_attack(kEvaluationEpsilon, true, far));
   EXPECT_EQ(result["attacks"][0]["refuted"], result["natural"]["correct"]);
   EXPECT_EQ(result["robust"], result["natural"]);
 }
 
 TEST_F(EvaluationTest, ReportsAFailingAttackOnItsRow) {
-  auto attack = noise_attack(kEpsilon);
+  auto attack = noise_attack(kEvaluationEpsilon);
   attack.run = [](const auto&, const auto&, const auto&, const auto&) -> attacks::AttackResult {
     throw NumericError("[noise] gradient: not finite");
   };
@@ -218,16 +219,17 @@ TEST_F(EvaluationTest, WorstCaseAttacksWhatIsNotBrokenYet) {
 }
 
 TEST_F(EvaluationTest, ResumesToTheSameLedgerAfterAStop) {
-  const auto expected = run(noise_attack(kEpsilon), "whole");
+  const auto expected = run(noise_attack(kEvaluationEpsilon), "whole");
   for (const std::string stage : {"natural", "noise"}) {
     progress_ = [&](const std::string& at, std::int64_t done, std::int64_t) {
       if (at == stage && done > 8) stop_->request(SIGTERM);
     };
-    EXPECT_THROW(run(noise_attack(kEpsilon), stage), run::Interrupted);
+    EXPECT_THROW(run(noise_attack(kEvaluationEpsilon), stage), run::Interrupted);
     stop_.emplace();
     progress_ = {};
     EXPECT_LT(ledger(stage).attempts("noise").size(), ledger("whole").attempts("noise").size());
-    EXPECT_EQ(without_time(run(noise_attack(kEpsilon), stage, true)), without_time(expected));
+    EXPECT_EQ(without_time(run(noise_attack(kEvaluationEpsilon), stage, true)),
+              without_time(expected));
     EXPECT_EQ(ledger(stage).samples(), ledger("whole").samples());
     EXPECT_EQ(timeless(ledger(stage).attempts("noise")),
               timeless(ledger("whole").attempts("noise")));
@@ -235,12 +237,12 @@ TEST_F(EvaluationTest, ResumesToTheSameLedgerAfterAStop) {
 }
 
 TEST_F(EvaluationTest, ResumesToTheSameLedgerAfterAKillInsideAnAttack) {
-  const auto expected = run(noise_attack(kEpsilon), "whole");
+  const auto expected = run(noise_attack(kEvaluationEpsilon), "whole");
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
     at::set_num_threads(1);  // a pool of threads does not survive a fork
-    auto attack = noise_attack(kEpsilon);
+    auto attack = noise_attack(kEvaluationEpsilon);
     attack.run = [inner = attack.run, calls = 0](const auto& model, const auto& x, const auto& y,
                                                  const auto& context) mutable {
       if (++calls == 3) raise(SIGKILL);
@@ -253,7 +255,8 @@ TEST_F(EvaluationTest, ResumesToTheSameLedgerAfterAKillInsideAnAttack) {
   ASSERT_EQ(waitpid(child, &status, 0), child);
   ASSERT_TRUE(WIFSIGNALED(status));
   EXPECT_EQ(ledger("killed").attempts("noise").size(), 16u);
-  EXPECT_EQ(without_time(run(noise_attack(kEpsilon), "killed", true)), without_time(expected));
+  EXPECT_EQ(without_time(run(noise_attack(kEvaluationEpsilon), "killed", true)),
+            without_time(expected));
   EXPECT_EQ(timeless(ledger("killed").attempts("noise")),
             timeless(ledger("whole").attempts("noise")));
   const auto whole = run::read_tensor_file(temp_ / "whole" / "gallery.safetensors");
@@ -264,8 +267,8 @@ TEST_F(EvaluationTest, ResumesToTheSameLedgerAfterAKillInsideAnAttack) {
 }
 
 TEST_F(EvaluationTest, AFinishedRunIsNotComputedAgain) {
-  const auto expected = run(noise_attack(kEpsilon));
-  auto attack = noise_attack(kEpsilon);
+  const auto expected = run(noise_attack(kEvaluationEpsilon));
+  auto attack = noise_attack(kEvaluationEpsilon);
   attack.run = [](const auto&, const auto&, const auto&, const auto&) -> attacks::AttackResult {
     throw std::logic_error("called again");
   };
@@ -273,7 +276,7 @@ TEST_F(EvaluationTest, AFinishedRunIsNotComputedAgain) {
 }
 
 TEST_F(EvaluationTest, RefusesALedgerOfSomethingElse) {
-  const auto attack = noise_attack(kEpsilon);
+  const auto attack = noise_attack(kEvaluationEpsilon);
   run(attack);
   EXPECT_HAS(message_of<OptionError>([&] { run(attack); }), "resume");
   EXPECT_HAS(message_of<DataError>([&] { run(noise_attack(0.2), "run", true); }), "attack noise");
@@ -337,19 +340,19 @@ TEST_F(EvaluationTest, RefusesProbabilitiesAndNeighbourlyModels) {
   });
   EXPECT_HAS(refusal(train_mode), "eval mode");
   const auto positive = model_of([](const at::Tensor& x) { return toy_model()(x).exp(); });
-  EXPECT_NO_THROW(run_model(positive, noise_attack(kEpsilon), "positive"));
+  EXPECT_NO_THROW(run_model(positive, noise_attack(kEvaluationEpsilon), "positive"));
   const auto random = model_of([](const at::Tensor& x) {
     const auto z = toy_model()(x);
     return z + at::randn_like(z);
   });
   EXPECT_HAS(refusal(random), "--verdict-draws");
   options_.verdict_draws = 5;
-  EXPECT_NO_THROW(run_model(random, noise_attack(kEpsilon), "random"));
+  EXPECT_NO_THROW(run_model(random, noise_attack(kEvaluationEpsilon), "random"));
 }
 
 TEST_F(EvaluationTest, StopsOnAModelThatIsNotFinite) {
   const auto broken = model_of([](const at::Tensor& x) { return toy_model()(x).log().log(); });
-  EXPECT_THROW(run_model(broken, noise_attack(kEpsilon)), NumericError);
+  EXPECT_THROW(run_model(broken, noise_attack(kEvaluationEpsilon)), NumericError);
 }
 
 }  // namespace

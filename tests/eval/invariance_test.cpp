@@ -10,15 +10,13 @@
 #include "namid/eval/ledger_merge.h"
 #include "namid/eval/self_test.h"
 #include "namid/models/registry.h"
+#include "support/files.h"
 #include "support/temp_folder.h"
 
 namespace namid::eval {
 namespace {
 
-std::string bytes_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
+using testing::bytes_of;
 
 data::Dataset images(std::int64_t count) {
   auto dataset = toy_data(count, 4);

@@ -12,10 +12,13 @@
 
 #include "eval/toy.h"
 #include "namid/core/error.h"
+#include "support/files.h"
 #include "support/temp_folder.h"
 
 namespace namid::eval {
 namespace {
+
+using testing::bytes_of;
 
 const Ledger::Identity kIdentity = {{"model", "m1"}, {"data", "d1"}, {"attack pgd-40", "steps=40"}};
 
@@ -191,11 +194,6 @@ TEST(Ledger, HoldsWholeBatchesAfterAKill) {
   EXPECT_EQ(ledger.samples().back().sample, 199u);
   add_batch(ledger, 200, 100);
   EXPECT_EQ(ledger.samples().size(), 300u);
-}
-
-std::string bytes_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 TEST(Ledger, FinishedLedgersAreByteEqualWhateverTheOrderOfTheirRows) {

@@ -32,7 +32,7 @@ Bench bench() {
   return made;
 }
 
-Suite suite_of(const std::string& list) {
+Suite study_suite(const std::string& list) {
   SuiteOptions options;
   options.suite = list;
   attacks::PgdOptions attack;
@@ -52,7 +52,7 @@ TEST(ScoreStudy, TheOffsetRuleSetsTheSmallestValueOfAFamilyToZero) {
 TEST(ScoreStudy, ScoresAreThoseOfTheEstimatorsBatchByBatch) {
   const auto [data, model, pair] = bench();
   const StudyOptions options{.batch_size = 8};
-  const auto x_adv = study_images(model, data, suite_of("pgd"), options);
+  const auto x_adv = study_images(model, data, study_suite("pgd"), options);
   ASSERT_EQ(x_adv.size(0), 16);  // two full batches
   const auto scores = score_images(model, pair, data, x_adv, options);
   const at::NoGradGuard no_grad;
@@ -70,9 +70,9 @@ TEST(ScoreStudy, ScoresAreThoseOfTheEstimatorsBatchByBatch) {
 TEST(ScoreStudy, KeepsWhatTheFirstAttackThatBrokeASampleFound) {
   const auto [data, model, pair] = bench();
   const StudyOptions options{.batch_size = 20};
-  const auto alone = study_images(model, data, suite_of("apgd-ce(steps=5)"), options);
+  const auto alone = study_images(model, data, study_suite("apgd-ce(steps=5)"), options);
   const auto both =
-      study_images(model, data, suite_of("apgd-ce(steps=5), square(queries=5)"), options);
+      study_images(model, data, study_suite("apgd-ce(steps=5), square(queries=5)"), options);
   const auto labels = data.labels;
   const auto fooled = model(alone).argmax(1) != labels;
   EXPECT_TRUE(at::equal(both.index({fooled}), alone.index({fooled})));
@@ -100,8 +100,8 @@ TEST(ScoreStudy, AReportCountsSelectedSamplesAndClasses) {
 
 TEST(ScoreStudy, RefusesABatchLargerThanTheData) {
   const auto [data, model, pair] = bench();
-  EXPECT_THROW(study_images(model, data, suite_of("pgd"), {.batch_size = 21}), OptionError);
-  EXPECT_THROW(study_images(model, data, suite_of("pgd"), {.batch_size = 1}), OptionError);
+  EXPECT_THROW(study_images(model, data, study_suite("pgd"), {.batch_size = 21}), OptionError);
+  EXPECT_THROW(study_images(model, data, study_suite("pgd"), {.batch_size = 1}), OptionError);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace {
 
 using attacks::Norm;
 
-constexpr double kEpsilon = 0.125;
+constexpr double kCheckedEpsilon = 0.125;
 
 /// Eight images that the strongest attack broke all, and nothing wrong with the set.
 struct Honest {
@@ -21,14 +21,14 @@ struct Honest {
   at::Tensor x = dataset.images.to(at::kFloat) / 255;
   AdversarialSet set{.file = "set",
                      .shape = {8, 1, 2, 3},
-                     .x_adv = strongest(x, dataset.labels, kEpsilon),
+                     .x_adv = strongest(x, dataset.labels, kCheckedEpsilon),
                      .y = dataset.labels.clone(),
                      .index = at::arange(1000, 1008, at::kLong),
                      .success = {}};
   Honest() { set.success = model(set.x_adv).argmax(1).ne(set.y); }
 
   std::vector<CheckedRow> check(std::int64_t compute_batch = 3, bool cast = false) const {
-    return check_set({model, dataset, {Norm::linf, kEpsilon}, compute_batch, cast}, set);
+    return check_set({model, dataset, {Norm::linf, kCheckedEpsilon}, compute_batch, cast}, set);
   }
   /// A row that is claimed, and classified correctly without the attack.
   std::int64_t good() const {
@@ -60,7 +60,7 @@ TEST(SetCheck, AnHonestSetHoldsWhateverTheComputeBatch) {
     EXPECT_EQ(counts.understated, 0);
     EXPECT_EQ(counts.images, 8);
     EXPECT_EQ(counts.broken_images, counts.claimed);
-    for (const auto& claim : claims) EXPECT_NEAR(claim.verdict->linf, kEpsilon, 1e-6);
+    for (const auto& claim : claims) EXPECT_NEAR(claim.verdict->linf, kCheckedEpsilon, 1e-6);
   }
 }
 

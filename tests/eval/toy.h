@@ -9,8 +9,11 @@
 
 #include "namid/eval/evaluation.h"
 #include "namid/eval/runner.h"
+#include "support/errors.h"
 
 namespace namid::eval {
+
+using testing::message_of;
 
 /// `count` images (1, 2, 3) with values from 64 to 191 (so that no small ball meets the box),
 /// labels 0, 1, ..., ids 1000, 1001, ...
@@ -93,16 +96,6 @@ inline at::Tensor strongest(const at::Tensor& x, const at::Tensor& y, double eps
 inline std::vector<AttemptRow> timeless(std::vector<AttemptRow> rows) {
   for (auto& row : rows) row.seconds = 0;
   return rows;
-}
-
-template <class Error>
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no such error";
 }
 
 #define EXPECT_HAS(text, part) \

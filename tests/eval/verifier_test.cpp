@@ -13,7 +13,7 @@ namespace {
 using attacks::Budget;
 using attacks::Norm;
 
-constexpr double kEpsilon = 0.125;
+constexpr double kVerifiedEpsilon = 0.125;
 
 struct Toy {
   models::Classifier model = toy_model();
@@ -21,7 +21,7 @@ struct Toy {
   at::Tensor x = dataset.images.to(at::kFloat) / 255;
   at::Tensor y = dataset.labels;
   std::vector<Verdict> check(const at::Tensor& x_adv, Norm norm = Norm::linf,
-                             double epsilon = kEpsilon) const {
+                             double epsilon = kVerifiedEpsilon) const {
     return verify(model, x, x_adv, y, {norm, epsilon});
   }
   at::Tensor moved(double first_pixel) const {
@@ -48,11 +48,11 @@ TEST(Verifier, MeasuresNormsInFloat64) {
 
 TEST(Verifier, AllowsTheBallsEdgeAndNothingBeyond) {
   const Toy toy;
-  EXPECT_TRUE(toy.check(toy.moved(kEpsilon))[0].in_ball);
-  EXPECT_FALSE(toy.check(toy.moved(kEpsilon + 1e-3))[0].in_ball);
-  EXPECT_FALSE(toy.check(toy.moved(kEpsilon + 4e-6))[0].in_ball);
-  EXPECT_TRUE(toy.check(toy.moved(kEpsilon), Norm::l2)[0].in_ball);
-  EXPECT_FALSE(toy.check(toy.moved(kEpsilon + 1e-3), Norm::l2)[0].in_ball);
+  EXPECT_TRUE(toy.check(toy.moved(kVerifiedEpsilon))[0].in_ball);
+  EXPECT_FALSE(toy.check(toy.moved(kVerifiedEpsilon + 1e-3))[0].in_ball);
+  EXPECT_FALSE(toy.check(toy.moved(kVerifiedEpsilon + 4e-6))[0].in_ball);
+  EXPECT_TRUE(toy.check(toy.moved(kVerifiedEpsilon), Norm::l2)[0].in_ball);
+  EXPECT_FALSE(toy.check(toy.moved(kVerifiedEpsilon + 1e-3), Norm::l2)[0].in_ball);
   EXPECT_TRUE(toy.check(toy.x, Norm::l2, 0)[0].in_ball);
   EXPECT_FALSE(toy.check(toy.moved(1e-6), Norm::l2, 0)[0].in_ball);
 }
@@ -107,19 +107,19 @@ TEST(Verifier, ReadsTheFirstOfEqualLogits) {
 
 TEST(Verifier, SaysTheFirstReasonAgainstAnImageWithItsFigure) {
   const Toy toy;
-  const Budget budget{Norm::linf, kEpsilon};
+  const Budget budget{Norm::linf, kVerifiedEpsilon};
   const auto reason = [&](const at::Tensor& x_adv, std::size_t row) {
     const auto verdict = verify(toy.model, toy.x, x_adv, toy.y, budget)[row];
     return std::pair{verdict.refusal(), refusal_text(verdict, budget)};
   };
-  const auto fooled = strongest(toy.x, toy.y, kEpsilon);
+  const auto fooled = strongest(toy.x, toy.y, kVerifiedEpsilon);
   const auto verdicts = toy.check(fooled);
   const auto broken = std::find_if(verdicts.begin(), verdicts.end(),
                                    [](const Verdict& verdict) { return verdict.broken(); });
   ASSERT_NE(broken, verdicts.end());
   const auto row = static_cast<std::size_t>(broken - verdicts.begin());
   EXPECT_EQ(reason(fooled, row), (std::pair{Refusal::none, std::string()}));
-  EXPECT_EQ(reason(toy.moved(kEpsilon + 1e-3), 0),
+  EXPECT_EQ(reason(toy.moved(kVerifiedEpsilon + 1e-3), 0),
             (std::pair{Refusal::outside_ball,
                        std::string("outside the ball: linf 0.126 exceeds 0.125 by 0.001")}));
   auto x_adv = toy.x.clone();
@@ -139,10 +139,10 @@ TEST(Verifier, SaysTheFirstReasonAgainstAnImageWithItsFigure) {
 TEST(VerifierPitfalls, LinfIsOfTheAbsoluteDifferenceBothWays) {
   const Toy toy;
   for (const double sign : {1.0, -1.0}) {
-    const auto verdict = toy.check(toy.moved(sign * 2 * kEpsilon))[0];
-    EXPECT_NEAR(verdict.linf, 2 * kEpsilon, 1e-7);
+    const auto verdict = toy.check(toy.moved(sign * 2 * kVerifiedEpsilon))[0];
+    EXPECT_NEAR(verdict.linf, 2 * kVerifiedEpsilon, 1e-7);
     EXPECT_EQ(verdict.refusal(), Refusal::outside_ball) << sign;
-    EXPECT_TRUE(toy.check(toy.moved(sign * kEpsilon))[0].in_ball) << sign;
+    EXPECT_TRUE(toy.check(toy.moved(sign * kVerifiedEpsilon))[0].in_ball) << sign;
   }
 }
 

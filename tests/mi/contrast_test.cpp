@@ -10,15 +10,13 @@ namespace {
 using testing::batch_of;
 using testing::deviation;
 using testing::small_estimators;
+using testing::value;
 using testing::wave;
 using testing::without_selected;
 
 constexpr EstimationRules kReleased{.contrast = Contrast::cosine,
                                     .bn_updates = BnUpdates::reference};
 
-double value(const at::Tensor& scalar) {
-  return scalar.item<double>();
-}
 EstimationBatch without_right(EstimationBatch batch) {  // every sample is right on x alone
   const auto wrong = (batch.y + 1).remainder(10);
   batch.logits_adversarial = 9 * at::one_hot(wrong, 10).to(at::kDouble);

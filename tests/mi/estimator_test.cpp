@@ -6,6 +6,7 @@
 #include "namid/core/error.h"
 #include "namid/models/registry.h"
 #include "namid/run/tensor_file.h"
+#include "support/errors.h"
 #include "support/mi_toy.h"
 #include "support/temp_folder.h"
 
@@ -13,6 +14,7 @@ namespace namid::mi {
 namespace {
 
 using testing::deviation;
+using testing::message_of;
 using testing::small_estimators;
 using testing::wave;
 
@@ -25,14 +27,6 @@ EstimatorInfo info_of(models::Layer layer = models::Layer::logits) {
           .objective = "selected",
           .data = "toy",
           .target_sha256 = "abc"};
-}
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "no error";
 }
 bool equal(const Estimator& a, const Estimator& b) {
   const auto p = a.state_dict(), q = b.state_dict();

@@ -11,12 +11,9 @@ namespace {
 using testing::batch_of;
 using testing::from_index;
 using testing::small_estimators;
+using testing::value;
 using testing::wave;
 using testing::without_selected;
-
-double value(const at::Tensor& scalar) {
-  return scalar.item<double>();
-}
 
 TEST(EstimationLoss, OfEquationFourIsTheMeanOverAllSamples) {
   const auto pair = small_estimators();

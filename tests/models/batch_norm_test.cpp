@@ -16,7 +16,7 @@ using testing::deviation;
 using testing::in_float64;
 using testing::wave;
 
-at::Tensor images(double phase) {
+at::Tensor bn_images(double phase) {
   return 0.5 + 0.5 * wave({4, 3, 16, 16}, 0.013, phase);
 }
 Classifier residual() {
@@ -32,7 +32,7 @@ double state_deviation(const Classifier& a, const Classifier& b) {
 
 TEST(BatchStatistics, ReplayIsAsGoodAsRunningAgain) {
   const auto literal = residual(), replayed = residual();
-  const auto x = images(0), x_adv = images(1);
+  const auto x = bn_images(0), x_adv = bn_images(1);
   for (const auto& image : {x_adv, x, x_adv, x, x_adv, x_adv, x}) literal(image);
   BatchStatistics of_x, of_adv;
   record_batch_statistics(
@@ -50,7 +50,7 @@ TEST(BatchStatistics, ReplayIsAsGoodAsRunningAgain) {
 
 TEST(BatchStatistics, ReachTheLayersThatTheForwardWentThrough) {
   const auto literal = residual(), replayed = residual();
-  const auto x = images(0);
+  const auto x = bn_images(0);
   literal(x, Layer::internal);
   literal(x, Layer::internal);
   BatchStatistics seen;
@@ -63,7 +63,7 @@ TEST(BatchStatistics, ReachTheLayersThatTheForwardWentThrough) {
 
 TEST(BatchStatistics, RecordingLeavesTheModelAsItWas) {
   const auto untouched = residual(), model = residual();
-  const auto x = images(0);
+  const auto x = bn_images(0);
   BatchStatistics seen;
   const auto logits = record_batch_statistics(
       model, [&] { return model(x); }, seen);
@@ -83,7 +83,7 @@ TEST(BatchStatistics, RecordingLeavesTheModelAsItWas) {
 
 TEST(BatchStatistics, GradientsDoNotKnowOfTheReplay) {
   const auto plain = residual(), replayed = residual();
-  const auto x = images(0);
+  const auto x = bn_images(0);
   plain(x).square().sum().backward();
   BatchStatistics seen;
   const auto logits = record_batch_statistics(
@@ -100,7 +100,7 @@ TEST(BatchStatistics, InEvalModeThereAreNone) {
   model.train(false);
   BatchStatistics seen;
   record_batch_statistics(
-      model, [&] { return model(images(0)); }, seen);
+      model, [&] { return model(bn_images(0)); }, seen);
   seen.update_running();
   EXPECT_EQ(state_deviation(untouched, model), 0);
 }

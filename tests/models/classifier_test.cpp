@@ -10,9 +10,12 @@
 #include "namid/models/network.h"
 #include "namid/models/registry.h"
 #include "namid/models/seeded_scope.h"
+#include "support/errors.h"
 
 namespace namid::models {
 namespace {
+
+using testing::message_of;
 
 const std::vector<std::int64_t> kImage{3, 32, 32};
 
@@ -24,16 +27,6 @@ Classifier small(std::uint64_t seed = 0, ModelOptions options = {}) {
 
 at::Tensor images(std::int64_t count) {
   return (torch::arange(count * 3 * 32 * 32).view({count, 3, 32, 32}) * 0.013).sin() * 0.5 + 0.5;
-}
-
-template <class Error>
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no such error";
 }
 
 bool equal_states(const TensorMap& a, const TensorMap& b) {

@@ -15,10 +15,13 @@
 #include "namid/models/model_file.h"
 #include "namid/models/weights.h"
 #include "namid/run/tensor_file.h"
+#include "support/errors.h"
 #include "support/temp_folder.h"
 
 namespace namid::models {
 namespace {
+
+using testing::message_of;
 
 namespace fs = std::filesystem;
 
@@ -36,15 +39,6 @@ const fs::path& zoo() {
 
 double difference(const at::Tensor& ours, const at::Tensor& theirs) {
   return ((ours - theirs).abs().max() / theirs.abs().max()).item<double>();
-}
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 std::string refusal(const std::string& name) {

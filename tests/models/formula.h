@@ -28,7 +28,7 @@ inline void fill_by_formula(Network& network) {
 }
 
 /// 0.5 + 0.5 sin(0.013 n), float64.
-inline at::Tensor wave(at::IntArrayRef shape) {
+inline at::Tensor golden_wave(at::IntArrayRef shape) {
   const auto count = c10::multiply_integers(shape);
   return ((torch::arange(count, torch::kDouble) * 0.013).sin() * 0.5 + 0.5).view(shape);
 }

@@ -25,7 +25,7 @@ TEST(Golden, ResNet18InEvalAndTrainMode) {
   const torch::NoGradGuard no_grad;
   const auto network = make_resnet(18, 0, {{3, 32, 32}, 10});
   fill_by_formula(*network);
-  const auto x = wave({2, 3, 32, 32});
+  const auto x = golden_wave({2, 3, 32, 32});
   network->eval();
   expect_values("eval_logits", network->forward(x, Layer::logits), kEvalLogits, kLastDigit);
   network->train();
@@ -43,7 +43,7 @@ TEST(Golden, LocalNetOf2048Units) {
   const auto network = make_local_net(3, 2048);
   fill_by_formula(*network);
   network->eval();
-  const auto out = network->forward(wave({2, 3, 32, 32}), Layer::logits);
+  const auto out = network->forward(golden_wave({2, 3, 32, 32}), Layer::logits);
   EXPECT_EQ(out.sizes(), (std::vector<std::int64_t>{2, 2048, 8, 8}));
   expect_values("output", out.select(0, 0).select(1, 0).select(1, 0),
                 {0.30974351, 0.36670371, -1.22506005}, kLastDigit);
@@ -58,7 +58,7 @@ TEST(Golden, GlobalNetOnLogits) {
   fill_by_formula(*network);
   classifier->eval();
   network->eval();
-  const auto logits = classifier->forward(wave({2, 3, 32, 32}), Layer::logits);
+  const auto logits = classifier->forward(golden_wave({2, 3, 32, 32}), Layer::logits);
   const auto out = network->forward(logits, Layer::logits);
   EXPECT_EQ(out.sizes(), (std::vector<std::int64_t>{2, 2048, 1, 1}));
   expect_values("output", out, {0.27915255, 0.53488082, -1.39131015}, kLastDigit);
@@ -79,7 +79,7 @@ TEST_P(ReferenceValues, AgreeWithPlainPyTorchInBothModes) {
   const auto& param = GetParam();
   const auto network = param.make();
   fill_by_formula(*network);
-  const auto x = wave(param.input);
+  const auto x = golden_wave(param.input);
   network->eval();
   expect_values("eval", network->forward(x, Layer::logits)[-1], param.eval, 1e-9);
   network->train();

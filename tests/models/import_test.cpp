@@ -6,11 +6,14 @@
 #include "namid/core/error.h"
 #include "namid/models/registry.h"
 #include "namid/models/weights.h"
+#include "support/errors.h"
 #include "support/known_models.h"
 #include "support/temp_folder.h"
 
 namespace namid::models {
 namespace {
+
+using testing::message_of;
 
 const std::vector<std::int64_t> kShape{3, 16, 16};
 
@@ -24,16 +27,6 @@ Classifier trained(const std::string& name, std::uint64_t seed = 1) {
 
 ImportOptions options(const std::filesystem::path& file) {
   return {.weights = file.string(), .width = 4};
-}
-
-template <class Error>
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no such error";
 }
 
 TensorMap renamed(const TensorMap& state, const std::function<std::string(std::string)>& rename) {

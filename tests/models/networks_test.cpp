@@ -220,7 +220,7 @@ TEST(ResNet, StartsWithPyTorchDefaults) {
   EXPECT_GT(state[0].second.abs().max().item<double>(), 0.99 * bound);
 }
 
-std::string message_of(const ModelOptions& options) {
+std::string refusal_of(const ModelOptions& options) {
   try {
     create(options, {3, 32, 32}, 10);
   } catch (const OptionError& error) {
@@ -237,20 +237,20 @@ TEST(Registry, ListsEveryNameItBuilds) {
 }
 
 TEST(Registry, WrongNamesAndOptionsSayHowToMend) {
-  EXPECT_EQ(message_of({.model = "resnet-18"}),
+  EXPECT_EQ(refusal_of({.model = "resnet-18"}),
             "[model] model: unknown network 'resnet-18'; did you mean 'resnet18'?");
-  EXPECT_EQ(message_of({.model = "wideresnet-30-10"}),
+  EXPECT_EQ(refusal_of({.model = "wideresnet-30-10"}),
             "[model] wideresnet: expected a depth of 6n + 4, at least 10, got 30");
-  EXPECT_EQ(message_of({.model = "wideresnet-34"}),
+  EXPECT_EQ(refusal_of({.model = "wideresnet-34"}),
             "[model] model: expected wideresnet-DEPTH-WIDEN such as wideresnet-34-10, got "
             "'wideresnet-34'");
-  EXPECT_EQ(message_of({.model = "wideresnet-34-10x"}).substr(0, 32),
+  EXPECT_EQ(refusal_of({.model = "wideresnet-34-10x"}).substr(0, 32),
             "[model] model: expected wideresn");
-  EXPECT_EQ(message_of({.model = "wideresnet-16-0"}),
+  EXPECT_EQ(refusal_of({.model = "wideresnet-16-0"}),
             "[model] wideresnet: expected widen ≥ 1, got 0");
-  EXPECT_EQ(message_of({.model = "vgg11", .reference_extras = true}),
+  EXPECT_EQ(refusal_of({.model = "vgg11", .reference_extras = true}),
             "[model] reference_extras: vgg11 has none");
-  EXPECT_EQ(message_of({.model = "vgg11", .layers = "a.toml"}),
+  EXPECT_EQ(refusal_of({.model = "vgg11", .layers = "a.toml"}),
             "[model] layers: only `sequential` takes a layer list, not vgg11");
 }
 

@@ -46,7 +46,7 @@ Classifier build(const std::string& layers, int classes = 10) {
   return create({.model = "sequential", .layers = layers}, {3, 32, 32}, classes, 1);
 }
 
-std::string message_of(const std::string& layers) {
+std::string refusal_of(const std::string& layers) {
   try {
     build(layers);
   } catch (const OptionError& error) {
@@ -106,31 +106,31 @@ std::string layer(const std::string& type, const std::string& rest = "") {
 
 TEST(Sequential, ErrorsNameLayerAndCause) {
   const auto flat = layer("flatten"), last = layer("linear");
-  EXPECT_EQ(message_of(""), "[model] layers: `sequential` needs a TOML file with [[layer]] tables");
-  EXPECT_EQ(message_of("[[layer]]\nchannels = 3\n"), "[model] layers: layer 1: no type");
-  EXPECT_EQ(message_of(flat + layer("liner")),
+  EXPECT_EQ(refusal_of(""), "[model] layers: `sequential` needs a TOML file with [[layer]] tables");
+  EXPECT_EQ(refusal_of("[[layer]]\nchannels = 3\n"), "[model] layers: layer 1: no type");
+  EXPECT_EQ(refusal_of(flat + layer("liner")),
             "[model] layers: layer 2: unknown type 'liner'; did you mean 'linear'?");
-  EXPECT_EQ(message_of(layer("conv", "chanels = 3")),
+  EXPECT_EQ(refusal_of(layer("conv", "chanels = 3")),
             "[model] layers: layer 1 (conv): unknown key 'chanels'; did you mean 'channels'?");
-  EXPECT_EQ(message_of(layer("conv")), "[model] layers: layer 1 (conv): channels is missing");
-  EXPECT_EQ(message_of(layer("conv", "channels = 0")),
+  EXPECT_EQ(refusal_of(layer("conv")), "[model] layers: layer 1 (conv): channels is missing");
+  EXPECT_EQ(refusal_of(layer("conv", "channels = 0")),
             "[model] layers: layer 1 (conv): channels: expected a whole number in [1, 65536]");
-  EXPECT_EQ(message_of(layer("conv", "channels = 2\nbias = 1")),
+  EXPECT_EQ(refusal_of(layer("conv", "channels = 2\nbias = 1")),
             "[model] layers: layer 1 (conv): bias: expected true or false");
-  EXPECT_EQ(message_of(layer("maxpool", "padding = 2")),
+  EXPECT_EQ(refusal_of(layer("maxpool", "padding = 2")),
             "[model] layers: layer 1 (maxpool): padding: expected at most half of kernel 2, got 2");
-  EXPECT_EQ(message_of(last),
+  EXPECT_EQ(refusal_of(last),
             "[model] layers: layer 1 (linear): its input (3, 32, 32) should be a vector; put a "
             "flatten before it");
-  EXPECT_EQ(message_of(flat + layer("conv", "channels = 2")),
+  EXPECT_EQ(refusal_of(flat + layer("conv", "channels = 2")),
             "[model] layers: layer 2 (conv): its input (3072) should be an image (C, H, W)");
-  EXPECT_EQ(message_of(layer("global_avgpool") + layer("maxpool")),
+  EXPECT_EQ(refusal_of(layer("global_avgpool") + layer("maxpool")),
             "[model] layers: layer 2 (maxpool): kernel 2 is larger than its padded input of 1");
-  EXPECT_EQ(message_of(flat + layer("linear", "features = 4")),
+  EXPECT_EQ(refusal_of(flat + layer("linear", "features = 4")),
             "[model] layers: layer 2 (linear): the last layer gives (4), expected (10) for that "
             "many classes");
-  EXPECT_EQ(message_of("[[layer]]\ntype = \n").substr(0, 23), "[model] layers: line 2:");
-  EXPECT_EQ(message_of("x = 1\n" + flat),
+  EXPECT_EQ(refusal_of("[[layer]]\ntype = \n").substr(0, 23), "[model] layers: line 2:");
+  EXPECT_EQ(refusal_of("x = 1\n" + flat),
             "[model] layers: unknown key 'x', expected only [[layer]] tables");
 }
 

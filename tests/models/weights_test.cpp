@@ -6,25 +6,18 @@
 #include "namid/core/error.h"
 #include "namid/models/registry.h"
 #include "namid/run/tensor_file.h"
+#include "support/errors.h"
 #include "support/temp_folder.h"
 
 namespace namid::models {
 namespace {
 
+using testing::message_of;
+
 Classifier trained(const ModelOptions& options, std::uint64_t seed = 1) {
   const auto model = create(options, {3, 28, 28}, 7, seed);
   model(torch::rand({4, 3, 28, 28}));  // moves the running statistics
   return model;
-}
-
-template <class Error>
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no such error";
 }
 
 TEST(Weights, AFileAloneRebuildsTheModel) {

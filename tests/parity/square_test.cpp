@@ -11,17 +11,17 @@
 namespace namid::attacks {
 namespace {
 
-struct Run {
+struct SquareRun {
   Norm norm;
   double epsilon;
   const char* trace;
 };
-constexpr Run kLinf{Norm::linf, 0.3, "linf_square"}, kL2{Norm::l2, 2.0, "l2_square"},
+constexpr SquareRun kLinf{Norm::linf, 0.3, "linf_square"}, kL2{Norm::l2, 2.0, "l2_square"},
     kL1{Norm::l1, 10.0, "l1_square"};
 
 class Attacked {
  public:
-  Attacked(const Run& run, Compat compat, int queries)
+  Attacked(const SquareRun& run, Compat compat, int queries)
       : trace_(run.trace), batch_(testing::mnist(100)) {
     Context context{.random = Random(0, "square"), .ids = batch_.ids};
     if (compat == Compat::autoattack) context.sequential = at::detail::createCPUGenerator(0);
@@ -74,7 +74,7 @@ TEST(SquareData, TheFirstQueriesOfL1AreThoseOfTheReference) {
   EXPECT_LE(attacked.differences().max().item<float>(), 2e-6);
 }
 
-using WholeRun = std::pair<Run, Compat>;
+using WholeRun = std::pair<SquareRun, Compat>;
 class SquareRunsSlow : public ::testing::TestWithParam<WholeRun> {};
 
 // Another seed of the reference fools 89 (L2) and 92 (L1) samples.

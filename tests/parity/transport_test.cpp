@@ -11,14 +11,14 @@ using testing::known_model;
 using testing::mnist;
 using testing::Trace;
 
-struct Run {
+struct TransportRun {
   std::string trace, model;
   TransportBudget budget;
   int steps = 10;
   double step_size = 0;  // 0: Frank-Wolfe
 };
 
-class TransportTraceData : public ::testing::TestWithParam<Run> {};
+class TransportTraceData : public ::testing::TestWithParam<TransportRun> {};
 
 TEST_P(TransportTraceData, FoolsAsManyAtTheSameCost) {
   NAMID_NEEDS_DATA();
@@ -57,15 +57,17 @@ TEST_P(TransportTraceData, FoolsAsManyAtTheSameCost) {
 INSTANTIATE_TEST_SUITE_P(
     Settings, TransportTraceData,
     ::testing::Values(
-        Run{"wasserstein_dual_projection_clntrained", "lenet5_clntrained", {0.1, 5}, 10, 0.1},
-        Run{"wasserstein_dual_projection_advtrained", "lenet5_advtrained", {1.0, 5}, 10, 1.0},
-        Run{"wasserstein_dual_projection_repo_parameters",
-            "lenet5_clntrained",
-            {8.0 / 255, 4},
-            40,
-            0.007},
-        Run{"wasserstein_frank_wolfe_clntrained", "lenet5_clntrained", {0.1, 5}, 20},
-        Run{"wasserstein_frank_wolfe_advtrained", "lenet5_advtrained", {1.0, 5}, 20}),
+        TransportRun{
+            "wasserstein_dual_projection_clntrained", "lenet5_clntrained", {0.1, 5}, 10, 0.1},
+        TransportRun{
+            "wasserstein_dual_projection_advtrained", "lenet5_advtrained", {1.0, 5}, 10, 1.0},
+        TransportRun{"wasserstein_dual_projection_repo_parameters",
+                     "lenet5_clntrained",
+                     {8.0 / 255, 4},
+                     40,
+                     0.007},
+        TransportRun{"wasserstein_frank_wolfe_clntrained", "lenet5_clntrained", {0.1, 5}, 20},
+        TransportRun{"wasserstein_frank_wolfe_advtrained", "lenet5_advtrained", {1.0, 5}, 20}),
     [](const auto& info) { return info.param.trace; });
 
 }  // namespace

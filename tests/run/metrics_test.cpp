@@ -9,17 +9,14 @@
 #include <limits>
 
 #include "namid/core/error.h"
+#include "support/files.h"
 #include "support/temp_folder.h"
 
 namespace namid::run {
 namespace {
 
+using testing::bytes_of;
 using testing::TempFolder;
-
-std::string content(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 std::vector<std::filesystem::path> event_files(const TempFolder& folder) {
   std::vector<std::filesystem::path> files;
@@ -40,14 +37,14 @@ void write_three(const TempFolder& folder) {
 TEST(Metrics, WritesTheSameRowsToBothTexts) {
   const TempFolder folder;
   write_three(folder);
-  EXPECT_EQ(content(folder / "metrics.jsonl"),
+  EXPECT_EQ(bytes_of(folder / "metrics.jsonl"),
             "{\"kind\":\"step\",\"step\":1,\"epoch\":0.5,\"loss\":1.25}\n"
             "{\"kind\":\"step\",\"step\":2,\"epoch\":1.0,\"loss\":0.1}\n"
             "{\"kind\":\"epoch\",\"step\":2,\"epoch\":1.0,\"loss\":2.0,\"robust\":0.45}\n");
-  EXPECT_EQ(content(folder / "metrics.csv"),
+  EXPECT_EQ(bytes_of(folder / "metrics.csv"),
             "step,epoch,kind,loss,robust\n1,0.5,step,1.25,\n2,1,step,0.1,\n2,1,epoch,2,0.45\n");
   ASSERT_EQ(event_files(folder).size(), 1u);
-  const auto events = content(event_files(folder)[0]);
+  const auto events = bytes_of(event_files(folder)[0]);
   EXPECT_NE(events.find("brain.Event:2"), std::string::npos);
   EXPECT_NE(events.find("epoch/robust"), std::string::npos);
 }
@@ -60,7 +57,7 @@ TEST(Metrics, AppendsToWhatIsThere) {
   ASSERT_EQ(rows.size(), 4u);
   EXPECT_EQ(rows[2].kind, "epoch");
   EXPECT_EQ(rows[2].metrics, (Metrics{{"loss", 2}, {"robust", 0.45}}));
-  EXPECT_EQ(content(folder / "metrics.csv"),
+  EXPECT_EQ(bytes_of(folder / "metrics.csv"),
             "step,epoch,kind,loss,robust,\"a,\"\"b\"\n1,0.5,step,1.25,,\n2,1,step,0.1,,\n"
             "2,1,epoch,2,0.45,\n3,1.5,step,,,1\n");
 }
@@ -73,7 +70,7 @@ TEST(Metrics, ResumeDropsLaterRowsAndStartsANewEventFile) {
   const auto rows = read_metrics(folder.path());
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(rows[1].metrics.at("loss"), 0.7);
-  EXPECT_EQ(content(folder / "metrics.csv"),
+  EXPECT_EQ(bytes_of(folder / "metrics.csv"),
             "step,epoch,kind,loss\n1,0.5,step,1.25\n2,1,step,0.7\n");
   EXPECT_EQ(event_files(folder).size(), 2u);
 }
@@ -81,14 +78,14 @@ TEST(Metrics, ResumeDropsLaterRowsAndStartsANewEventFile) {
 TEST(Metrics, ALineCutOffByAKillIsDropped) {
   const TempFolder folder;
   write_three(folder);
-  const auto whole = content(folder / "metrics.jsonl");
+  const auto whole = bytes_of(folder / "metrics.jsonl");
   const auto last_line = whole.rfind('\n', whole.size() - 2) + 1;
   for (auto length = last_line; length < whole.size(); ++length) {
     std::ofstream(folder / "metrics.jsonl") << whole.substr(0, length);
     EXPECT_EQ(read_metrics(folder.path()).size(), 2u) << length;
     MetricsWriter(folder.path()).write("epoch", 2, 1, {{"robust", 0.45}, {"loss", 2}});
-    EXPECT_EQ(content(folder / "metrics.jsonl"), whole) << length;
-    EXPECT_EQ(content(folder / "metrics.csv"),
+    EXPECT_EQ(bytes_of(folder / "metrics.jsonl"), whole) << length;
+    EXPECT_EQ(bytes_of(folder / "metrics.csv"),
               "step,epoch,kind,loss,robust\n1,0.5,step,1.25,\n2,1,step,0.1,\n2,1,epoch,2,0.45\n");
   }
 }
@@ -97,9 +94,9 @@ TEST(Metrics, NumbersThatAreNotFiniteStayValidJson) {
   const TempFolder folder;
   const double inf = std::numeric_limits<double>::infinity();
   MetricsWriter(folder.path()).write("step", 1, 0, {{"a", std::nan("")}, {"b", inf}, {"c", 1e300}});
-  EXPECT_EQ(content(folder / "metrics.jsonl"),
+  EXPECT_EQ(bytes_of(folder / "metrics.jsonl"),
             "{\"kind\":\"step\",\"step\":1,\"epoch\":0.0,\"a\":null,\"b\":null,\"c\":1e+300}\n");
-  EXPECT_EQ(content(folder / "metrics.csv"), "step,epoch,kind,a,b,c\n1,0,step,nan,nan,1e+300\n");
+  EXPECT_EQ(bytes_of(folder / "metrics.csv"), "step,epoch,kind,a,b,c\n1,0,step,nan,nan,1e+300\n");
   EXPECT_TRUE(std::isnan(read_metrics(folder.path()).at(0).metrics.at("a")));
 }
 

@@ -8,17 +8,14 @@
 
 #include "namid/core/error.h"
 #include "namid/run/checkpoint.h"
+#include "support/files.h"
 #include "support/temp_folder.h"
 
 namespace namid::run {
 namespace {
 
+using testing::bytes_of;
 using testing::TempFolder;
-
-std::string content(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 void overwrite(const std::filesystem::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
@@ -69,7 +66,7 @@ TEST(TensorFile, AFlippedBitNeverChangesATensorUnseen) {
   const TempFolder folder;
   const auto path = folder / "a";
   write_tensor_file(path, sample(), {{"state", "41"}});
-  const auto bytes = content(path);
+  const auto bytes = bytes_of(path);
   std::size_t refused = 0;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     auto damaged = bytes;
@@ -94,7 +91,7 @@ TEST(TensorFile, EveryTruncationIsRefused) {
   const TempFolder folder;
   const auto path = folder / "a";
   write_tensor_file(path, sample());
-  const auto bytes = content(path);
+  const auto bytes = bytes_of(path);
   for (std::size_t length = 0; length < bytes.size(); ++length) {
     overwrite(path, bytes.substr(0, length));
     EXPECT_NE(failure(path), "no error") << length;
@@ -154,7 +151,7 @@ TEST(Checkpoint, NewestPassesOverMissingAndDamagedFiles) {
   save_checkpoint(folder.path(), "previous", {sample(), {{"step", 3}}});
   save_checkpoint(folder.path(), "last", {sample(), {{"step", 9}}});
   EXPECT_EQ(load_newest_checkpoint(folder.path(), names)->state["step"], 9);
-  auto bytes = content(folder / "last.safetensors");
+  auto bytes = bytes_of(folder / "last.safetensors");
   overwrite(folder / "last.safetensors", bytes.substr(0, bytes.size() - 1));
   ::testing::internal::CaptureStderr();
   EXPECT_EQ(load_newest_checkpoint(folder.path(), names)->state["step"], 3);

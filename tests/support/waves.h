@@ -24,6 +24,10 @@ inline at::Tensor wave(std::vector<std::int64_t> shape, double step, double phas
   return from_index(std::move(shape), [=](double n) { return std::sin(step * n + phase); });
 }
 
+inline double value(const at::Tensor& scalar) {
+  return scalar.item<double>();
+}
+
 /// Largest deviation of two tensors.
 inline double deviation(const at::Tensor& a, const at::Tensor& b) {
   return (a.detach().to(at::kDouble) - b.detach().to(at::kDouble)).abs().max().item<double>();
