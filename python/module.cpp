@@ -7,6 +7,7 @@ PYBIND11_MODULE(_C, module) {
   namid::python::bind_data(module);
   namid::python::bind_models(module);
   namid::python::bind_attacks(module);
+  namid::python::bind_spatial(module);
   namid::python::bind_programs(module);
   namid::python::bind_mi(module);
   namid::python::bind_estimators(module);

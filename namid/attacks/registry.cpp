@@ -11,8 +11,11 @@
 #include "namid/attacks/fab_t.h"
 #include "namid/attacks/fgsm.h"
 #include "namid/attacks/fmn.h"
+#include "namid/attacks/malt.h"
 #include "namid/attacks/mi_fgsm.h"
+#include "namid/attacks/noise.h"
 #include "namid/attacks/pgd.h"
+#include "namid/attacks/random_search.h"
 #include "namid/attacks/square.h"
 #include "namid/attacks/ti_dim.h"
 #include "namid/attacks/ti_fgsm.h"
@@ -209,6 +212,30 @@ const std::vector<Row>& rows() {
         .gradient = true,
         .budget = DeepFoolOptions{}.budget},
        bind<DeepFoolOptions, deepfool>},
+      {{.name = "malt",
+        .summary = "targeted Auto-PGD, the nearest linearised boundaries first",
+        .paper = "melamed2024",
+        .norms = {Norm::linf, Norm::l2, Norm::l1},
+        .gradient = true,
+        .min_classes = 4,
+        .budget = MaltOptions{}.budget},
+       bind<MaltOptions, malt>},
+      {{.name = "noise",
+        .summary = "random points of the ball, a baseline",
+        .paper = "fawzi2016",
+        .norms = {Norm::linf, Norm::l2, Norm::l1},
+        .targeted = true,
+        .gradient = false,
+        .budget = NoiseOptions{}.budget},
+       bind<NoiseOptions, noise>},
+      {{.name = "random-search",
+        .summary = "random steps kept where they raise the margin, a baseline",
+        .paper = "rastrigin1963",
+        .norms = {Norm::linf, Norm::l2, Norm::l1},
+        .targeted = true,
+        .gradient = false,
+        .budget = RandomSearchOptions{}.budget},
+       bind<RandomSearchOptions, random_search>},
   };
   return table;
 }

@@ -11,6 +11,7 @@ from namid import _C
 from namid._inputs import check_images, class_count, computed, native
 from namid._options import Table, describe
 from namid._scope import frozen_eval
+from namid._spatial import SpatialGridResult, spatial_grid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +95,7 @@ def table():
     return [AttackInfo(**{**row, "norms": tuple(row["norms"])}) for row in _C.attack_table()]
 
 
-__all__ = ["AttackInfo", "AttackResult", "run", "table"]
+__all__ = ["AttackInfo", "AttackResult", "SpatialGridResult", "run", "spatial_grid", "table"]
 for _info in table():
     _attack = _make(_info)
     globals()[_attack.__name__] = _attack

@@ -11,7 +11,9 @@ namespace {
 void for_each_attack(
     const std::function<void(const NamedAttack& attack, const Budget& budget)>& check) {
   for (const auto& info : attack_table()) {
-    const auto* length = info.name == "square" ? "queries" : "steps";
+    const auto* length = info.name == "square"  ? "queries"
+                         : info.name == "noise" ? "draws"
+                                                : "steps";
     Contract contract{.attack = std::string(info.name), .options = {{length, "6"}}};
     if (info.name == "fgsm") contract.options.clear();
     for (const auto norm : info.norms) {
@@ -97,7 +99,7 @@ TEST(AttackPitfalls, PassesOfSamplesThatHoldOutAreCountedToo) {
 }
 
 TEST(AttackPitfalls, NoAttackAimsAtMoreClassesThanThereAre) {
-  for (const auto* name : {"apgd-t", "fab-t"}) {
+  for (const auto* name : {"apgd-t", "fab-t", "malt"}) {
     const NamedAttack attack(name);
     for (const std::int64_t classes : {4, 5, 10, 1000})
       EXPECT_EQ(attack.rounds(classes), std::min<std::int64_t>(9, classes - 1)) << name;

@@ -89,14 +89,17 @@ Passes bound(const std::string& attack, Norm norm, std::int64_t steps, std::int6
   if (attack == "fab") return {(2 * steps + 2) * rounds, (classes - 1) * steps * rounds};
   if (attack == "fab-t") return {(2 * steps + 2) * rounds, steps * rounds};
   if (attack == "fgsm") return {2, 1};
+  if (attack == "noise") return {rounds, 0};
+  if (attack == "random-search") return {(steps + 1) * rounds, 0};
   if (attack == "cw") return {kSearches * steps + 2, kSearches * steps};
   if (attack == "deepfool") return {2 * steps + kBisections + 2, (classes - 1) * steps};
   if (attack == "ddn" || attack == "fmn" || attack == "ti-dim" || attack.ends_with("i-fgsm"))
     return {steps + 1, steps};
   if (attack == "pgd") return {(steps + 1) * rounds, steps * rounds};
   const std::int64_t stages = norm == Norm::l1 && steps >= 3 ? 3 : 1;
-  const std::int64_t ranking = attack == "apgd-t" ? 1 : 0;
-  return {(steps + stages + ranking) * rounds, steps * rounds};
+  const std::int64_t ranking = attack == "apgd-t" ? 1 : attack == "malt" ? 2 : 0;
+  const std::int64_t slopes = attack == "malt" ? classes - 1 : 0;
+  return {(steps + stages + ranking) * rounds, (steps + slopes) * rounds};
 }
 
 /// Those of the options that the attack has.
@@ -106,11 +109,9 @@ std::vector<std::pair<std::string, std::string>> options_of(const std::string& a
   NamedAttack named(attack);
   OptionSet set;
   named.add_options(set, "");
-  const std::map<std::string, std::int64_t> wanted = {{"queries", steps},
-                                                      {"steps", steps},
-                                                      {"restarts", restarts},
-                                                      {"searches", kSearches},
-                                                      {"bisections", kBisections}};
+  const std::map<std::string, std::int64_t> wanted = {
+      {"queries", steps},     {"draws", steps},        {"steps", steps},
+      {"restarts", restarts}, {"searches", kSearches}, {"bisections", kBisections}};
   std::vector<std::pair<std::string, std::string>> options;
   for (const auto& entry : set.entries())
     if (const auto found = wanted.find(entry.key); found != wanted.end())

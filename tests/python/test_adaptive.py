@@ -8,7 +8,7 @@ from namid import adaptive
 
 # Those that climb a loss inside a ball of linf; the others stop at the boundary, smooth gradients or
 # take one step.
-ELSEWHERE = {"fab", "fab-t", "cw", "ddn", "fmn", "deepfool", "ti-fgsm", "ti-dim", "fgsm"}
+ELSEWHERE = {"fab", "fab-t", "cw", "ddn", "fmn", "deepfool", "malt", "ti-fgsm", "ti-dim", "fgsm"}
 GRADIENT = [info.name for info in namid.attacks.table() if info.gradient and info.name not in ELSEWHERE]
 
 

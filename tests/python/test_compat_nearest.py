@@ -8,6 +8,7 @@ import pytest
 import torch
 from helpers import batch, linear_model
 
+import namid
 import namid.compat.foolbox as fb
 from namid.compat import torchattacks
 
@@ -187,3 +188,26 @@ def test_attacks_for_transfer_of_torchattacks_take_its_arguments():
 def test_signatures_of_torchattacks(name, expected):
     wanted = inspect.signature(eval(f"lambda {expected}: None"))
     assert inspect.signature(getattr(torchattacks, name)) == wanted
+
+
+def test_rotations_and_shifts_of_foolbox():
+    torch.manual_seed(3)
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 4)).eval()
+    x = torch.rand(12, 1, 8, 8)
+    y = model(x).argmax(1)
+    y[0] = (y[0] + 1) % 4  # wrong as it is
+    fmodel = fb.PyTorchModel(model, (0, 1))
+    adv, same, success = fb.attacks.SpatialAttack()(fmodel, x, y)
+    assert torch.equal(adv, same) and torch.equal(model(adv).argmax(1) != y, success)
+    assert success.sum() > 1 and torch.equal(adv[0], x[0])
+    assert torch.equal(adv[~success], x[~success])
+    found = namid.attacks.spatial_grid(model, x, y, unit="foolbox")
+    assert torch.equal(found.success[1:], success[1:]) and torch.equal(found.adv[1:], adv[1:])
+    assert found.cells == 125 and found.forwards == 125 * 12 and (found.failing <= 125).all()
+    with pytest.raises(ValueError, match="not targeted"):
+        fb.attacks.SpatialAttack()(fmodel, x, fb.TargetedMisclassification(y))
+    with pytest.raises(ValueError, match="repeat"):
+        fb.attacks.SpatialAttack().repeat(2)
+    assert fb.attacks.SpatialAttack(grid_search=False, random_steps=5).repeat(2).random_steps == 10
+    with pytest.raises(ValueError, match="max_rotations.*max_rotation"):
+        namid.attacks.spatial_grid(model, x, y, max_rotations=3)

@@ -13,6 +13,7 @@ from namid.compat.foolbox.nearest import (  # noqa: F401
     LInfFMNAttack,
     LinfDeepFoolAttack,
 )
+from namid.compat.foolbox.spatial import SpatialAttack  # noqa: F401
 
 
 class _Descent(Attack):
@@ -104,7 +105,7 @@ LinfAdditiveUniformNoiseAttack L2RepeatedAdditiveGaussianNoiseAttack
 L2RepeatedAdditiveUniformNoiseAttack L2ClippingAwareRepeatedAdditiveGaussianNoiseAttack
 L2ClippingAwareRepeatedAdditiveUniformNoiseAttack LinfRepeatedAdditiveUniformNoiseAttack
 SparseL1DescentAttack InversionAttack BinarySearchContrastReductionAttack
-LinearSearchContrastReductionAttack NewtonFoolAttack EADAttack GaussianBlurAttack SpatialAttack
+LinearSearchContrastReductionAttack NewtonFoolAttack EADAttack GaussianBlurAttack
 SaltAndPepperNoiseAttack LinearSearchBlendedUniformNoiseAttack BinarizationRefinementAttack
 DatasetAttack BoundaryAttack HopSkipJumpAttack L0BrendelBethgeAttack L1BrendelBethgeAttack
 L2BrendelBethgeAttack LinfinityBrendelBethgeAttack L0FMNAttack GenAttack PointwiseAttack

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rotations and translations: an attack that knows no norm."""
+
+import dataclasses
+
+import torch
+
+from namid import _C
+from namid._inputs import check_images, class_count, computed, native
+from namid._options import Table, describe
+from namid._scope import frozen_eval
+
+
+@dataclasses.dataclass(frozen=True)
+class SpatialGridResult:
+    """What a grid of rotations and shifts did; rows belong to the rows of x."""
+
+    adv: torch.Tensor  # at the first cell that fools; x where none does
+    success: torch.Tensor  # bool (N)
+    cell: torch.Tensor  # int64 (N): the first that fools, or -1
+    rotation: torch.Tensor  # float64 (N), degrees, of that cell
+    dx: torch.Tensor  # float64 (N), pixels
+    dy: torch.Tensor
+    failing: torch.Tensor  # int64 (N): cells that fool
+    worst_loss: torch.Tensor  # float32 (N): largest cross-entropy of all cells
+    worst_rotation: torch.Tensor  # float64 (N), of the cell of that loss
+    worst_dx: torch.Tensor
+    worst_dy: torch.Tensor
+    cells: int  # tried for each sample
+    forwards: int
+
+
+_TABLE = Table(_C.spatial_options())
+
+
+def spatial_grid(model, x, y, *, seed=0, **keywords):
+    check_images(x)
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed: expected a number from 0 to 2^64 - 1, got {seed}")
+    request = {"seed": seed, "options": _TABLE.paths(keywords)}
+    with frozen_eval(model):
+        call, images = computed(native(model), x)
+        request["num_classes"] = class_count(model, x)
+        found = _C.run_spatial_grid(call, images, y, request)
+    if images is not x:
+        untouched = ~found["success"].reshape(-1, 1, 1, 1)
+        found["adv"] = torch.where(untouched, x, found["adv"].to(x.dtype))
+    return SpatialGridResult(**found)
+
+
+describe(
+    spatial_grid,
+    name="spatial_grid",
+    summary="rotations and translations on a grid or at random (engstrom2019).",
+    lines=["model: callable from a float batch in [0,1] to logits; x: (N, C, H, W); y: (N) int64."],
+    positional=("model", "x", "y"),
+    table=_TABLE,
+    more=[("seed", 0)],
+    returns=SpatialGridResult,
+)
