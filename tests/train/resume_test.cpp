@@ -21,7 +21,7 @@ using testing::acting_at;
 using testing::adversarial;
 using testing::small_model;
 
-constexpr int kStepsPerEpoch = 6;
+constexpr int kEpochSteps = 6;
 constexpr auto kFolder = "NAMID_TEST_RUN_FOLDER";
 
 void use_everything(testing::Workbench& bench) {
@@ -39,8 +39,8 @@ std::string weights_after_interruption(int k) {
   bench.stop.request(0);
   bench.model = small_model("small_cnn", 77);
   const auto result = bench.run(adversarial(), true);
-  EXPECT_EQ(result.at("steps"), 3 * kStepsPerEpoch);
-  EXPECT_EQ(run::read_metrics(bench.folder.path()).size(), 3U * (kStepsPerEpoch + 1));
+  EXPECT_EQ(result.at("steps"), 3 * kEpochSteps);
+  EXPECT_EQ(run::read_metrics(bench.folder.path()).size(), 3U * (kEpochSteps + 1));
   return bench.weights();
 }
 
@@ -53,7 +53,7 @@ std::string uninterrupted_weights() {
 
 TEST(Resume, EndsWithBitIdenticalWeights) {
   const auto expected = uninterrupted_weights();
-  for (const int k : {1, 3, kStepsPerEpoch, kStepsPerEpoch + 1, 2 * kStepsPerEpoch, 17})
+  for (const int k : {1, 3, kEpochSteps, kEpochSteps + 1, 2 * kEpochSteps, 17})
     EXPECT_EQ(weights_after_interruption(k), expected) << "interrupted after step " << k;
 }
 
@@ -84,7 +84,7 @@ std::string weights_of_mma(int k) {
 
 TEST(Resume, KeepsWhatTheObjectiveRemembers) {
   const auto expected = weights_of_mma(0);
-  EXPECT_EQ(weights_of_mma(2 * kStepsPerEpoch + 1), expected);
+  EXPECT_EQ(weights_of_mma(2 * kEpochSteps + 1), expected);
 }
 
 TEST(Resume, OfAFinishedRunGivesItsResultAgain) {
@@ -94,7 +94,7 @@ TEST(Resume, OfAFinishedRunGivesItsResultAgain) {
   auto second = bench.run(adversarial(), true);
   EXPECT_EQ(second.at("weights_sha256"), first.at("weights_sha256"));
   EXPECT_EQ(second.at("validation"), first.at("validation"));
-  EXPECT_EQ(run::read_metrics(bench.folder.path()).size(), 3U * (kStepsPerEpoch + 1));
+  EXPECT_EQ(run::read_metrics(bench.folder.path()).size(), 3U * (kEpochSteps + 1));
 }
 
 TEST(Resume, KeepsTheBestOfEarlierEpochs) {
@@ -126,7 +126,7 @@ TEST(ResumeChild, DISABLED_TrainsUntilKilled) {
   int calls = 0;
   const auto objective = [&](const auto& model, const auto& batch, const auto& context) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    while (calls == 3 * kStepsPerEpoch - 1) ::pause();
+    while (calls == 3 * kEpochSteps - 1) ::pause();
     ++calls;
     return adversarial()(model, batch, context);
   };
@@ -166,7 +166,7 @@ TEST(Resume, SurvivesAKillAtAnyMoment) {
     EXPECT_TRUE(WIFSIGNALED(status));
     bench.run(adversarial(), true);
     EXPECT_EQ(bench.weights(), expected) << "killed " << delay.count() << " ms after a checkpoint";
-    EXPECT_EQ(run::read_metrics(bench.folder.path()).size(), 3U * (kStepsPerEpoch + 1));
+    EXPECT_EQ(run::read_metrics(bench.folder.path()).size(), 3U * (kEpochSteps + 1));
   }
 }
 
