@@ -214,16 +214,16 @@ class SpoiltGraph {
 TEST(ExportedProgram, ArgumentsThatDoNotFitAreErrorsNotCrashes) {
   const std::string norm = "torch.ops.aten._native_batch_norm_legit_no_training.default";
   const std::string conv = "torch.ops.aten.convolution.default";
-  EXPECT_EQ(SpoiltGraph().message(), "no error");
+  EXPECT_EQ(SpoiltGraph().message(), "no such error");
   SpoiltGraph statistics;  // a tensor without elements, which the kernel would read beyond
   statistics.argument(norm, "running_var").items = {io::Pt2Value{statistics.program.input.value}};
   EXPECT_NE(statistics.message().find("one number for each of 16 channels"), std::string::npos);
   SpoiltGraph text;
   text.argument(conv, "stride").items[0] = std::string("two");
-  EXPECT_NE(text.message(), "no error");
+  EXPECT_NE(text.message(), "no such error");
   SpoiltGraph number;
   number.argument(conv, "weight").items[0] = 1.5;
-  EXPECT_NE(number.message(), "no error");
+  EXPECT_NE(number.message(), "no such error");
   SpoiltGraph missing;
   missing.argument(conv, "weight").name = "weights";
   EXPECT_NE(missing.message().find("argument 'weight' is missing"), std::string::npos);
