@@ -13,12 +13,17 @@
 #include "namid/attacks/fgsm.h"           // IWYU pragma: export
 #include "namid/attacks/fmn.h"            // IWYU pragma: export
 #include "namid/attacks/frank_wolfe.h"    // IWYU pragma: export
+#include "namid/attacks/malt.h"           // IWYU pragma: export
 #include "namid/attacks/mi_fgsm.h"        // IWYU pragma: export
+#include "namid/attacks/noise.h"          // IWYU pragma: export
 #include "namid/attacks/pgd.h"            // IWYU pragma: export
+#include "namid/attacks/random_search.h"  // IWYU pragma: export
+#include "namid/attacks/spatial_grid.h"   // IWYU pragma: export
 #include "namid/attacks/square.h"         // IWYU pragma: export
 #include "namid/attacks/ti_dim.h"         // IWYU pragma: export
 #include "namid/attacks/ti_fgsm.h"        // IWYU pragma: export
 #include "namid/attacks/transport_pgd.h"  // IWYU pragma: export
+#include "namid/attacks/warp.h"           // IWYU pragma: export
 #include "namid/data/dataset.h"           // IWYU pragma: export
 #include "namid/defenses/registry.h"      // IWYU pragma: export
 #include "namid/eval/evaluate.h"          // IWYU pragma: export

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/attacks/apgd_t.h"
 
-#include <limits>
-
 #include "namid/attacks/apgd_run.h"
 #include "namid/attacks/attack_scope.h"
+#include "namid/attacks/checks.h"
 #include "namid/attacks/losses.h"
-#include "namid/core/error.h"
+#include "namid/attacks/rivals.h"
 
 namespace namid::attacks {
 namespace {
@@ -28,18 +27,7 @@ LossFunction towards(const at::Tensor& target) {
   };
 }
 
-void check_classes(std::int64_t classes) {
-  if (classes < 4)
-    throw OptionError(str("[", kApgdT, "] needs at least 4 classes for its targeted loss, the ",
-                          "model has ", classes, "; use apgd-ce"));
-}
-
 }  // namespace
-
-at::Tensor ranked_target(const at::Tensor& logits, const at::Tensor& y, std::int64_t rank) {
-  const auto others = logits.scatter(1, y.unsqueeze(1), -std::numeric_limits<double>::infinity());
-  return std::get<1>(others.sort(/*stable=*/true, 1, /*descending=*/true)).select(1, rank);
-}
 
 AttackResult apgd_t(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                     const ApgdTOptions& options, const Context& context) {
@@ -48,7 +36,7 @@ AttackResult apgd_t(const Classifier& model, const at::Tensor& x, const at::Tens
   validate_budget(options.budget, kApgdT);
   check_batch(model, x, y, kApgdT);
   const auto classes = model.info().num_classes;
-  check_classes(classes);
+  check_four_classes(classes, kApgdT);
   const auto plan = plan_of(options);
   const bool published = options.compat == Compat::autoattack;
   const AttackScope scope(model);
@@ -56,7 +44,7 @@ AttackResult apgd_t(const Classifier& model, const at::Tensor& x, const at::Tens
     LossSurface surface(kApgdT, model, round.y, {}, context);
     surface.average({.draws = published ? 1 : options.eot});
     const auto clean = surface.logits(round.x, 0);
-    surface.climb(towards(ranked_target(clean, round.y, round.index / options.restarts)));
+    surface.climb(towards(rival_classes(clean, round.y).select(1, round.index / options.restarts)));
     surface.average({.draws = options.eot, .judge_last = published});
     const auto noise = apgd_noise(round.x, plan, Draws(context, round.ids, round.epoch));
     return apgd_run(surface, round, plan, noise, context);

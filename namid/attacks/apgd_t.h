@@ -47,15 +47,11 @@ constexpr int rounds(const ApgdTOptions& options, std::int64_t classes) {
   return static_cast<int>(std::min<std::int64_t>(options.targets, classes - 1)) * options.restarts;
 }
 
-/// As apgd(), with rounds of its own. The target of round r is the class of rank r / restarts among
-/// the logits of x without y's (ties: the lower class first), so that none is y even where x is
-/// misclassified. At least 4 classes; with 2 or 3 (OptionError) apgd-ce leaves no class out.
-/// Passes per sample and round: those of apgd() and `eot` forwards of x for the ranking.
-/// compat = autoattack: as in apgd.h; the ranking is that of one draw.
+/// As apgd(), with rounds of its own. The target of round r is the class of rank r / restarts
+/// among the rivals of y at x (rivals.h). At least 4 classes; with 2 or 3 (OptionError) apgd-ce
+/// leaves no class out. Passes per sample and round: those of apgd() and `eot` forwards of x for
+/// the ranking. compat = autoattack: as in apgd.h; the ranking is that of one draw.
 AttackResult apgd_t(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                     const ApgdTOptions& options = {}, const Context& context = {});
-
-/// The target class per row of logits (N, C): rank 0 is the likeliest class but y.
-at::Tensor ranked_target(const at::Tensor& logits, const at::Tensor& y, std::int64_t rank);
 
 }  // namespace namid::attacks

@@ -21,4 +21,10 @@ void check_images(const at::Tensor& x, std::string_view where) {
         str("[", where, "] x: expected images (N, C, H, W), got shape ", c10::str(x.sizes())));
 }
 
+void check_four_classes(std::int64_t classes, std::string_view where) {
+  if (classes < 4)
+    throw OptionError(str("[", where, "] needs at least 4 classes for its targeted loss, the ",
+                          "model has ", classes, "; use apgd-ce"));
+}
+
 }  // namespace namid::attacks

@@ -15,4 +15,7 @@ void check_norm(Norm norm, std::initializer_list<Norm> known, std::string_view w
 /// columns.
 void check_images(const at::Tensor& x, std::string_view where);
 
+/// OptionError for a model of fewer than 4 classes, which targeted DLR losses need.
+void check_four_classes(std::int64_t classes, std::string_view where);
+
 }  // namespace namid::attacks

@@ -11,6 +11,7 @@
 #include "namid/attacks/losses.h"
 #include "namid/attacks/minimum_norm.h"
 #include "namid/attacks/norms.h"
+#include "namid/attacks/rivals.h"
 
 namespace namid::attacks {
 namespace {

@@ -12,6 +12,7 @@
 #include "namid/attacks/losses.h"
 #include "namid/attacks/minimum_norm.h"
 #include "namid/attacks/norms.h"
+#include "namid/attacks/rivals.h"
 #include "namid/attacks/rounds.h"
 
 namespace namid::attacks {
@@ -33,9 +34,9 @@ struct Rows {
 /// The classes besides y from the most to the least likely; in a targeted round one of them.
 at::Tensor rivals(const at::Tensor& logits, const at::Tensor& y, const FabSearch& search,
                   int round) {
-  const auto ranked = logits.scatter(1, y.unsqueeze(1), kInfinity).argsort(true, 1, true);
-  if (search.targets == 0) return ranked.slice(1, 1);
-  return ranked.narrow(1, 1 + round / search.options.restarts, 1);
+  const auto ranked = rival_classes(logits, y);
+  if (search.targets == 0) return ranked;
+  return ranked.narrow(1, round / search.options.restarts, 1);
 }
 
 /// x, or clip(x + radius · t / ‖t‖) for a restart. radius: float64 (N).

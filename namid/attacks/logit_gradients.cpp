@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/attacks/logit_gradients.h"
 
-#include <algorithm>
-#include <limits>
-
 #include "namid/core/error.h"
 
 namespace namid::attacks {
@@ -52,13 +49,6 @@ void LogitGradients::differences(const at::Tensor& x, const at::Tensor& y,
     const c10::AutoGradMode without_graph(false);
     visit(difference.detach(), gradient);
   }
-}
-
-at::Tensor rival_classes(const at::Tensor& logits, const at::Tensor& y, std::int64_t most) {
-  constexpr double kFirst = std::numeric_limits<double>::infinity();
-  const auto ranked = logits.scatter(1, y.unsqueeze(1), kFirst).argsort(true, 1, true);
-  const auto others = logits.size(1) - 1;
-  return ranked.narrow(1, 1, most == 0 ? others : std::min(most, others));
 }
 
 }  // namespace namid::attacks

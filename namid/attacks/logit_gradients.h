@@ -43,8 +43,4 @@ class LogitGradients {
   PassMeter meter_;
 };
 
-/// Classes besides y from the most to the least likely (ties: the lower class first), int64 (N, M):
-/// at most `most` of them, 0: all.
-at::Tensor rival_classes(const at::Tensor& logits, const at::Tensor& y, std::int64_t most);
-
 }  // namespace namid::attacks

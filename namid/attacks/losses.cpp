@@ -8,7 +8,7 @@
 namespace namid::attacks {
 namespace {
 
-constexpr double kDlrFloor = 1e-12;
+constexpr double kDlrFloor = 1e-12, kMaltFloor = 1e-8;
 
 at::Tensor logit_of(const at::Tensor& logits, const at::Tensor& classes) {
   return logits.gather(1, classes.unsqueeze(1)).squeeze(1);
@@ -22,6 +22,12 @@ at::Tensor margin(const at::Tensor& logits, const at::Tensor& y) {
 at::Tensor dlr(const at::Tensor& logits, const at::Tensor& y) {
   const auto top = std::get<0>(logits.topk(3, 1));
   return margin(logits, y) / (top.select(1, 0) - top.select(1, 2) + kDlrFloor);
+}
+
+/// z_(1) − (z_(3) + z_(4)) / 2.
+at::Tensor spread_of_four(const at::Tensor& logits) {
+  const auto top = std::get<0>(logits.topk(4, 1));
+  return top.select(1, 0) - 0.5 * (top.select(1, 2) + top.select(1, 3));
 }
 
 }  // namespace
@@ -41,9 +47,11 @@ at::Tensor attack_loss(AttackLoss loss, const at::Tensor& logits, const at::Tens
 }
 
 at::Tensor dlr_targeted(const at::Tensor& logits, const at::Tensor& y, const at::Tensor& target) {
-  const auto top = std::get<0>(logits.topk(4, 1));
-  const auto scale = top.select(1, 0) - 0.5 * (top.select(1, 2) + top.select(1, 3)) + kDlrFloor;
-  return (logit_of(logits, target) - logit_of(logits, y)) / scale;
+  return (logit_of(logits, target) - logit_of(logits, y)) / (spread_of_four(logits) + kDlrFloor);
+}
+
+at::Tensor dlr_towards(const at::Tensor& logits, const at::Tensor& target) {
+  return -margin(logits, target) / (spread_of_four(logits) + kMaltFloor);
 }
 
 at::Tensor kl_from(const at::Tensor& clean, const at::Tensor& logits) {

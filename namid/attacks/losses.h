@@ -30,6 +30,10 @@ at::Tensor attack_loss(AttackLoss loss, const at::Tensor& logits, const at::Tens
 /// (7). At least 4 classes.
 at::Tensor dlr_targeted(const at::Tensor& logits, const at::Tensor& y, const at::Tensor& target);
 
+/// The loss of MALT (N), Melamed et al. 2024 (arXiv:2407.02240, melamed2024):
+/// (z_t − max_{j≠t} z_j) / (z_(1) − (z_(3) + z_(4)) / 2 + 1e-8). At least 4 classes.
+at::Tensor dlr_towards(const at::Tensor& logits, const at::Tensor& target);
+
 /// KL(softmax(clean) ‖ softmax(logits)) per sample (N).
 at::Tensor kl_from(const at::Tensor& clean, const at::Tensor& logits);
 

@@ -6,12 +6,14 @@
 
 #include "namid/attacks/apgd_run.h"
 #include "namid/attacks/attack_scope.h"
+#include "namid/attacks/checks.h"
 #include "namid/attacks/gradient.h"
 #include "namid/attacks/logit_gradients.h"
+#include "namid/attacks/losses.h"
 #include "namid/attacks/minimum_norm.h"
 #include "namid/attacks/norms.h"
+#include "namid/attacks/rivals.h"
 #include "namid/attacks/rounds.h"
-#include "namid/core/error.h"
 
 namespace namid::attacks {
 namespace {
@@ -21,11 +23,7 @@ constexpr double kNever = std::numeric_limits<double>::infinity();
 
 LossFunction aimed_at(const at::Tensor& target) {
   return [=](const at::Tensor&, const at::Tensor& logits, const at::Tensor&) {
-    const auto aim = target.unsqueeze(1);
-    const auto others = std::get<0>(logits.scatter(1, aim, -kNever).max(1));
-    const auto top = std::get<0>(logits.topk(4, 1));
-    const auto scale = top.select(1, 0) - 0.5 * (top.select(1, 2) + top.select(1, 3)) + 1e-8;
-    return (logits.gather(1, aim).squeeze(1) - others) / scale;
+    return dlr_towards(logits, target);
   };
 }
 
@@ -64,9 +62,7 @@ AttackResult malt(const Classifier& model, const at::Tensor& x, const at::Tensor
   validate_budget(options.budget, kMalt);
   check_batch(model, x, y, kMalt);
   const auto classes = model.info().num_classes;
-  if (classes < 4)
-    throw OptionError(str("[", kMalt, "] needs at least 4 classes for its targeted loss, the ",
-                          "model has ", classes, "; use apgd-ce"));
+  check_four_classes(classes, kMalt);
   const ApgdPlan plan{
       .last = {.budget = options.budget, .steps = options.steps, .rho = options.rho},
       .larger_epsilon =

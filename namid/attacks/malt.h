@@ -12,10 +12,9 @@ namespace namid::attacks {
 /// `candidates` most likely classes c but y, at x, with p the predicted class and q dual to the
 /// norm:
 ///   score_c = (z_p − z_c) / ‖∇(z_c − z_y)‖_q
-/// the `targets` of the smallest scores are aimed at in turn, by Auto-PGD on
-///   (z_t − max_{j≠t} z_j) / (z_(1) − (z_(3) + z_(4)) / 2 + 1e-8)
-/// Where there are no more candidates than targets the order saves time and changes nothing else;
-/// it matters for data of 100 classes and more.
+/// the `targets` of the smallest scores are aimed at in turn, by Auto-PGD on dlr_towards
+/// (losses.h). Where there are no more candidates than targets the order saves time and changes
+/// nothing else; it matters for data of 100 classes and more.
 struct MaltOptions {
   Budget budget = {};
   int steps = 100;

@@ -27,9 +27,9 @@ std::int64_t cells_of(const SpatialGridOptions& options) {
   return std::int64_t{options.rotations} * options.shifts * options.shifts;
 }
 
-/// The i-th of `count` evenly spaced numbers in ±most; one alone is −most, as in linspace.
+/// The i-th of `count` evenly spaced numbers in ±most; one alone is 0.
 double spaced(double most, std::int64_t i, int count) {
-  return count == 1 ? -most : -most + 2 * most * static_cast<double>(i) / (count - 1);
+  return count == 1 ? 0 : -most + 2 * most * static_cast<double>(i) / (count - 1);
 }
 
 Cell cell_of(const SpatialGridOptions& options, std::int64_t index, const at::Tensor& like) {

@@ -10,7 +10,7 @@ namespace namid::attacks {
 /// a grid of `rotations` angles in ±max_rotation and `shifts` × `shifts` shifts in ±max_shift is
 /// tried (Sec. 3.3; their grid: 31 × 5 × 5), or with draws > 0 that many cells drawn uniformly for
 /// each sample ("worst of 10": draws = 10). No gradient is needed. The identity is a cell of grids
-/// of odd counts alone.
+/// of odd counts alone; a count of 1 leaves that move out.
 struct SpatialGridOptions {
   double max_rotation = 30;
   double max_shift = 3;

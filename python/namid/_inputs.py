@@ -19,6 +19,11 @@ def check_images(x):
         )
 
 
+def check_seed(seed):
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed: expected a number from 0 to 2^64 - 1, got {seed}")
+
+
 def computed(model, x):
     """(model, x) as attacks take them, in float32. A float64 batch is attacked in float32 through a
     model that is still called in float64; built-in networks compute in float32."""

@@ -6,7 +6,7 @@ import dataclasses
 import torch
 
 from namid import _C
-from namid._inputs import check_images, class_count, computed, native
+from namid._inputs import check_images, check_seed, class_count, computed, native
 from namid._options import Table, describe
 from namid._scope import frozen_eval
 
@@ -35,8 +35,7 @@ _TABLE = Table(_C.spatial_options())
 
 def spatial_grid(model, x, y, *, seed=0, **keywords):
     check_images(x)
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"seed: expected a number from 0 to 2^64 - 1, got {seed}")
+    check_seed(seed)
     request = {"seed": seed, "options": _TABLE.paths(keywords)}
     with frozen_eval(model):
         call, images = computed(native(model), x)

@@ -8,7 +8,7 @@ import dataclasses
 import torch
 
 from namid import _C
-from namid._inputs import check_images, class_count, computed, native
+from namid._inputs import check_images, check_seed, class_count, computed, native
 from namid._options import Table, describe
 from namid._scope import frozen_eval
 from namid._spatial import SpatialGridResult, spatial_grid
@@ -49,8 +49,7 @@ def run(name, model, x, y, *, seed=0, loss=None, gradient=None, **keywords):
     check_images(x)
     if loss is not None and not callable(loss):
         keywords["loss"], loss = loss, None
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"seed: expected a number from 0 to 2^64 - 1, got {seed}")
+    check_seed(seed)
     request = {"loss": loss, "gradient": gradient, "seed": seed}
     request["options"] = Table(_C.attack_options(name)).paths(keywords)
     with frozen_eval(model):

@@ -6,6 +6,7 @@
 #include "namid/attacks/apgd_run.h"
 #include "namid/attacks/apgd_t.h"
 #include "namid/attacks/attack_scope.h"
+#include "namid/attacks/rivals.h"
 
 namespace namid::attacks {
 namespace {
@@ -251,7 +252,7 @@ TEST(ApgdT, AimsAtTheLikeliestOtherClassesInTurnTheOwnNever) {
   const auto logits = at::tensor({5.f, 1.f, 3.f, 3.f, 1.f, 2.f, 9.f, 3.f}).view({2, 4});
   const auto y = at::tensor({0, 0}, at::kLong);
   const auto ranks = [&](std::int64_t rank) {
-    const auto target = ranked_target(logits, y, rank);
+    const auto target = rival_classes(logits, y).select(1, rank);
     return std::pair(target[0].item<std::int64_t>(), target[1].item<std::int64_t>());
   };
   using Pair = std::pair<std::int64_t, std::int64_t>;
@@ -271,7 +272,7 @@ TEST(ApgdT, EachRoundClimbsTowardsItsOwnClass) {
   const auto x = images(2, {3, 8, 8}), y = model(x).argmax(1);
   const auto clean = model(x);
   for (const int round : {0, 1, 2, 3}) {
-    const auto target = ranked_target(clean, y, round / 2);
+    const auto target = rival_classes(clean, y).select(1, round / 2);
     const auto before = dlr_targeted(clean, y, target);
     const auto result = apgd_t(
         model, x, y, {.budget = {Norm::linf, 1e-3}, .steps = 10, .restarts = 2}, {.round = round});

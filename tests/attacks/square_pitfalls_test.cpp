@@ -12,8 +12,6 @@
 namespace namid::attacks {
 namespace {
 
-constexpr Norm kSquareNorms[]{Norm::linf, Norm::l2, Norm::l1};
-
 /// (H, W): how many of the proposals for constant images change each pixel.
 at::Tensor reached(Norm norm, Compat compat, bool from_start = false) {
   const auto x = at::full({40, 1, 12, 12}, 0.5F);
@@ -35,14 +33,14 @@ std::int64_t rim(const at::Tensor& hits) {
 }
 
 TEST(SquarePitfalls, TheLastRowAndColumnAreReached) {
-  for (const auto norm : kSquareNorms) {
+  for (const auto norm : kNorms) {
     EXPECT_TRUE((reached(norm, Compat::none) > 0).all().item<bool>()) << to_string(norm);
     EXPECT_EQ(rim(reached(norm, Compat::autoattack)), 0) << "the reference never reaches them";
   }
 }
 
 TEST(SquarePitfalls, StartsCoverTheWholeImage) {
-  for (const auto norm : kSquareNorms)
+  for (const auto norm : kNorms)
     EXPECT_TRUE((reached(norm, Compat::none, true) > 0).all().item<bool>()) << to_string(norm);
   EXPECT_EQ(rim(reached(Norm::l2, Compat::autoattack, true)), 0) << "10 x 10 tiles from 1 on";
 }
@@ -63,7 +61,7 @@ TEST(SquarePitfalls, OnlyTheReferenceGivesOneWindowAndSignToTheBatch) {
 }
 
 TEST(SquarePitfalls, TinyAndRectangularImagesAreAttacked) {
-  for (const auto norm : kSquareNorms) {
+  for (const auto norm : kNorms) {
     for (const auto& shape : std::vector<Shape>{
              {1}, {2}, {1, 1, 1}, {3, 1, 1}, {1, 2, 2}, {1, 4, 4}, {2, 3, 11}, {1, 40, 2}}) {
       const auto model = curved(shape);
@@ -80,7 +78,7 @@ TEST(SquarePitfalls, TinyAndRectangularImagesAreAttacked) {
 TEST(SquarePitfalls, ABatchThatIsAllMisclassifiedCostsOneQueryEach) {
   const auto model = curved({1, 8, 8});
   const auto x = images(4, {1, 8, 8}), y = (model(x).argmax(1) + 1) % 4;
-  for (const auto norm : kSquareNorms) {
+  for (const auto norm : kNorms) {
     for (const auto compat : {Compat::none, Compat::autoattack}) {
       const auto result = square(model, x, y, {.budget = {norm, 0.1}, .compat = compat});
       EXPECT_TRUE(result.success.all().item<bool>());
@@ -121,7 +119,7 @@ TEST(SquarePitfalls, DrawsFollowTheSampleNotTheBatch) {
   const auto model = curved({3, 5, 7});
   const auto x = images(6, {3, 5, 7}), y = model(x).argmax(1);
   const auto order = at::tensor({4, 0, 5, 2}, at::kLong);
-  for (const auto norm : kSquareNorms) {
+  for (const auto norm : kNorms) {
     const SquareOptions options{.budget = {norm, 0.02}, .queries = 3};
     const auto whole = square(model, x, y, options);
     const auto some = square(model, x.index_select(0, order), y.index_select(0, order), options);
@@ -142,7 +140,7 @@ TEST(SquarePitfalls, TheGlobalGeneratorIsNeitherReadNorSeeded) {
 TEST(SquarePitfalls, ReferenceOrderIsRepeatable) {
   const auto model = curved({1, 8, 8});
   const auto x = images(3, {1, 8, 8}), y = model(x).argmax(1);
-  for (const auto norm : kSquareNorms) {
+  for (const auto norm : kNorms) {
     for (const auto compat : {Compat::none, Compat::autoattack}) {
       const auto run = [&](std::uint64_t seed) {
         return square(model, x, y, {.budget = {norm, 0.02}, .queries = 40, .compat = compat},
@@ -160,7 +158,7 @@ TEST(SquarePitfalls, SaturatedImagesGiveNoNaN) {
   const auto model = curved(shape);
   const auto x = at::cat({at::zeros({2, 1, 8, 8}), at::ones({2, 1, 8, 8})});
   const auto y = model(x).argmax(1);
-  for (const auto norm : kSquareNorms) {
+  for (const auto norm : kNorms) {
     const SquareOptions options{.budget = {norm, 0.2}, .queries = 100};
     const auto result = square(model, x, y, options);
     EXPECT_TRUE(at::isfinite(result.x_adv).all().item<bool>());
@@ -176,7 +174,7 @@ TEST(SquarePitfalls, ImagesOutsideTheBoxAreRefusedNotClipped) {
 
 TEST(SquarePitfalls, EveryPointTheModelSeesIsInBallAndBoxAndWithoutGraph) {
   const auto x = images(4, {1, 8, 8}), y = curved({1, 8, 8})(x).argmax(1);
-  for (const auto norm : kSquareNorms) {
+  for (const auto norm : kNorms) {
     std::vector<at::Tensor> seen;
     const Classifier model(
         [&](const at::Tensor& point) {
@@ -212,7 +210,7 @@ TEST(SquarePitfalls, BatchNormIsInEvalModeAndItsStatisticsStay) {
 TEST(SquarePitfalls, ChannelsLastAndExpandedImagesAreFine) {
   const auto model = curved({3, 5, 7});
   const auto x = images(2, {3, 5, 7}), y = model(x).argmax(1);
-  for (const auto norm : kSquareNorms) {
+  for (const auto norm : kNorms) {
     const SquareOptions options{.budget = {norm, 0.05}, .queries = 20};
     const auto expected = square(model, x, y, options).x_adv;
     const auto last = x.contiguous(at::MemoryFormat::ChannelsLast);

@@ -10,8 +10,6 @@
 namespace namid::attacks {
 namespace {
 
-constexpr Norm kNorms[]{Norm::linf, Norm::l2, Norm::l1};
-
 SquareOptions options_for(Norm norm, double epsilon, int queries = 300) {
   return {.budget = {norm, epsilon}, .queries = queries};
 }

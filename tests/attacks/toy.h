@@ -11,6 +11,7 @@
 
 #include "namid/attacks/attack.h"
 #include "namid/core/error.h"
+#include "support/errors.h"
 
 namespace namid::attacks {
 
@@ -83,15 +84,11 @@ inline void expect_values(const at::Tensor& got, const std::vector<double>& expe
         << "sample " << i;
 }
 
-/// The message of the OptionError or NumericError that `action` throws.
 template <class Error = OptionError>
 std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no such error";
+  return testing::message_of<Error>(action);
 }
+
+constexpr Norm kNorms[]{Norm::linf, Norm::l2, Norm::l1};
 
 }  // namespace namid::attacks

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "namid/core/option_set.h"
+#include "support/errors.h"
 
 namespace namid {
 
@@ -14,6 +15,8 @@ struct EnumNames<Colour> {
 };
 
 namespace {
+
+using testing::message_of;
 
 struct Inner {
   double epsilon = 8.0 / 255;
@@ -45,15 +48,6 @@ struct Outer {
 };
 NAMID_CHECK_FIELDS(Outer);
 
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const OptionError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 TEST(Options, ArityCountsEveryMember) {
   EXPECT_EQ(detail::arity<Inner>(), 1u);
   EXPECT_EQ(detail::arity<Outer>(), 8u);
@@ -61,11 +55,11 @@ TEST(Options, ArityCountsEveryMember) {
 
 TEST(Options, ValidateNamesComponentFieldRangeAndValue) {
   EXPECT_NO_THROW(validate(Outer{}, "pgd"));
-  EXPECT_EQ(message_of([] { validate(Outer{.steps = 0}, "pgd"); }),
+  EXPECT_EQ(message_of<OptionError>([] { validate(Outer{.steps = 0}, "pgd"); }),
             "[pgd] steps: expected ≥ 1, got 0");
-  EXPECT_EQ(message_of([] { validate(Outer{.inner = {.epsilon = 8}}, "pgd"); }),
+  EXPECT_EQ(message_of<OptionError>([] { validate(Outer{.inner = {.epsilon = 8}}, "pgd"); }),
             "[pgd] epsilon: expected a number in [0, 1], got 8");
-  EXPECT_EQ(message_of([] { validate(Outer{.step_size = 0.0}, "pgd"); }),
+  EXPECT_EQ(message_of<OptionError>([] { validate(Outer{.step_size = 0.0}, "pgd"); }),
             "[pgd] step_size: expected > 0, got 0");
   EXPECT_THROW(validate(Outer{.inner = {.epsilon = std::nan("")}}, "pgd"), OptionError);
   EXPECT_THROW(validate(Outer{.milestones = {3, 0}}, "pgd"), OptionError);
@@ -110,14 +104,14 @@ TEST(OptionSet, WrongInputSaysWhatAndHowToMend) {
   Outer options;
   OptionSet set;
   set.add("attack", options);
-  EXPECT_EQ(message_of([&] { set.set("attack.steps", "0"); }),
+  EXPECT_EQ(message_of<OptionError>([&] { set.set("attack.steps", "0"); }),
             "[attack] steps: expected ≥ 1, got 0");
-  EXPECT_EQ(message_of([&] { set.set("attack.steps", "ten"); }),
+  EXPECT_EQ(message_of<OptionError>([&] { set.set("attack.steps", "ten"); }),
             "[attack] steps: expected a whole number, got 'ten'");
-  EXPECT_EQ(message_of([&] { set.set("attack.colour", "dark-blu"); }),
+  EXPECT_EQ(message_of<OptionError>([&] { set.set("attack.colour", "dark-blu"); }),
             "[attack] colour: expected one of red, dark-blue; got 'dark-blu' "
             "(did you mean 'dark-blue'?)");
-  EXPECT_EQ(message_of([&] { set.set("attack.step", "1"); }),
+  EXPECT_EQ(message_of<OptionError>([&] { set.set("attack.step", "1"); }),
             "unknown option 'attack.step'; did you mean 'attack.steps'?");
   EXPECT_THROW(set.set("attack.epsilon", "8/0"), OptionError);
   EXPECT_THROW(set.set("attack.epsilon", "1e999"), OptionError);
@@ -143,7 +137,7 @@ TEST(OptionSet, AChoiceMayBeLeftToNamid) {
   EXPECT_EQ(options.colour, Automatic<Colour>(Colour::dark_blue));
   set.set("colour", "auto");
   EXPECT_TRUE(options.colour.is_auto());
-  EXPECT_EQ(message_of([&] { set.set("colour", "rad"); }),
+  EXPECT_EQ(message_of<OptionError>([&] { set.set("colour", "rad"); }),
             "[options] colour: expected one of red, dark-blue; got 'rad' (did you mean 'red'?)");
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/io/records.h"
+#include "support/errors.h"
 
 #include <gtest/gtest.h>
 
@@ -16,6 +17,8 @@ struct EnumNames<Shape> {
 
 namespace io {
 namespace {
+
+using testing::message_of;
 
 struct Main {
   std::string name = "x";
@@ -64,23 +67,14 @@ void expect_changed(const Everything& all) {
   EXPECT_EQ(all.attack.step_size, 1e-7);
 }
 
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const OptionError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 std::string toml_error(std::string_view text) {
   Everything all;
-  return message_of([&] { apply_toml(all.set, text, "c.toml"); });
+  return message_of<OptionError>([&] { apply_toml(all.set, text, "c.toml"); });
 }
 
 std::string json_error(const nlohmann::json& record) {
   Everything all;
-  return message_of([&] { apply_json(all.set, record, "r.json"); });
+  return message_of<OptionError>([&] { apply_json(all.set, record, "r.json"); });
 }
 
 TEST(Records, TomlIsReadableAndOrdered) {

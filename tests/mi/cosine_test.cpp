@@ -10,6 +10,7 @@ namespace namid::mi {
 namespace {
 
 using testing::gradient_error;
+using testing::list;
 using testing::value;
 using testing::wave;
 
@@ -113,37 +114,32 @@ const auto kNatural = [] {
 const auto kAdversarial = [] {
   return torch::tensor({{.4, .9, -.2}, {.3, .1, .6}, {-.2, .8, 1.1}, {1., -1., .2}}, at::kDouble);
 };
-std::vector<std::int64_t> listed(const at::Tensor& t) {
-  const auto flat = t.to(at::kLong).contiguous();
-  return {flat.data_ptr<std::int64_t>(), flat.data_ptr<std::int64_t>() + flat.numel()};
-}
-using LabelList = std::vector<std::int64_t>;
+using Labels = std::vector<std::int64_t>;
 
 TEST(Selection, LabelsAreThoseOfTheReference) {
-  EXPECT_EQ(listed(predicted_labels(kNatural())), (LabelList{0, 1, 1, 2}));
-  EXPECT_EQ(listed(predicted_labels(kAdversarial())), (LabelList{1, 2, 2, 0}));
-  EXPECT_EQ(listed(predicted_labels(kNatural(), SelectionRule::batch_softmax)),
-            (LabelList{0, 2, 1, 2}));
-  EXPECT_EQ(listed(predicted_labels(kAdversarial(), SelectionRule::batch_softmax)),
-            (LabelList{1, 2, 2, 0}));
-  EXPECT_EQ(listed(predicted_labels(kNatural().narrow(0, 3, 1), SelectionRule::batch_softmax)),
-            (LabelList{0}))
+  EXPECT_EQ(list(predicted_labels(kNatural())), (Labels{0, 1, 1, 2}));
+  EXPECT_EQ(list(predicted_labels(kAdversarial())), (Labels{1, 2, 2, 0}));
+  EXPECT_EQ(list(predicted_labels(kNatural(), SelectionRule::batch_softmax)), (Labels{0, 2, 1, 2}));
+  EXPECT_EQ(list(predicted_labels(kAdversarial(), SelectionRule::batch_softmax)),
+            (Labels{1, 2, 2, 0}));
+  EXPECT_EQ(list(predicted_labels(kNatural().narrow(0, 3, 1), SelectionRule::batch_softmax)),
+            (Labels{0}))
       << "all ones for a single sample";
 }
 
 TEST(Selection, KeepsSamplesRightBeforeAndWrongAfter) {
   const auto y = torch::tensor({0, 1, 1, 2});
-  EXPECT_EQ(listed(select(kNatural(), kAdversarial(), y)), (LabelList{1, 1, 1, 1}));
-  EXPECT_EQ(listed(select(kNatural(), kAdversarial(), y, SelectionRule::batch_softmax)),
-            (LabelList{1, 0, 1, 1}));
-  EXPECT_EQ(listed(select(kNatural(), kNatural(), y)), (LabelList{0, 0, 0, 0}));
-  EXPECT_EQ(listed(select(kNatural(), kAdversarial(), torch::tensor({1, 1, 0, 2}))),
-            (LabelList{0, 1, 0, 1}));
+  EXPECT_EQ(list(select(kNatural(), kAdversarial(), y)), (Labels{1, 1, 1, 1}));
+  EXPECT_EQ(list(select(kNatural(), kAdversarial(), y, SelectionRule::batch_softmax)),
+            (Labels{1, 0, 1, 1}));
+  EXPECT_EQ(list(select(kNatural(), kNatural(), y)), (Labels{0, 0, 0, 0}));
+  EXPECT_EQ(list(select(kNatural(), kAdversarial(), torch::tensor({1, 1, 0, 2}))),
+            (Labels{0, 1, 0, 1}));
 }
 
 TEST(Selection, RowsAreTheTrueEntries) {
-  EXPECT_EQ(listed(rows_of(mask({0, 1, 0, 1}))), (LabelList{1, 3}));
-  EXPECT_EQ(listed(rows_of(mask({0, 0}))), LabelList{});
+  EXPECT_EQ(list(rows_of(mask({0, 1, 0, 1}))), (Labels{1, 3}));
+  EXPECT_EQ(list(rows_of(mask({0, 0}))), Labels{});
 }
 
 }  // namespace

@@ -11,11 +11,9 @@ namespace namid::mi {
 namespace {
 
 using testing::deviation;
+using testing::list;
 using testing::MiToy;
 
-std::vector<std::int64_t> list(const at::Tensor& t) {
-  return {t.data_ptr<std::int64_t>(), t.data_ptr<std::int64_t>() + t.numel()};
-}
 /// The values were printed by a float32 run; on these nets float32 and float64 differ by 2e-5. In
 /// train mode, where BatchNorm divides by a batch's own spread, the printed values lie 8e-5 away.
 constexpr double kFloat32 = 3e-5, kFloat32Train = 1e-4;

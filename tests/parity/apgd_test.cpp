@@ -8,6 +8,7 @@
 #include "namid/attacks/apgd_run.h"
 #include "namid/attacks/apgd_t.h"
 #include "namid/attacks/attack_scope.h"
+#include "namid/attacks/rivals.h"
 #include "support/known_models.h"
 
 namespace namid::attacks {
@@ -74,7 +75,7 @@ TEST(ApgdTraceData, ClimbsAsTheReferenceFromTheImageItself) {
                     climbed_loss(AttackLoss::cross_entropy, false));
   const Task task;
   const auto target = Trace("linf_apgd_dlr_target2_zero_start")["y_target"];
-  EXPECT_TRUE(at::equal(ranked_target(task.model(task.x), task.y, 0), target));
+  EXPECT_TRUE(at::equal(rival_classes(task.model(task.x), task.y).select(1, 0), target));
   expect_zero_start("linf_apgd_dlr_target2_zero_start", {Norm::linf, 0.3},
                     [=](const at::Tensor&, const at::Tensor& logits, const at::Tensor& y) {
                       return dlr_targeted(logits, y, target);

@@ -9,16 +9,13 @@
 namespace namid::attacks {
 namespace {
 
+using testing::count;
 using testing::known_model;
 using testing::mnist;
 using testing::Trace;
 
 double middle(const at::Tensor& values) {
   return at::quantile(values, 0.5).item<double>();
-}
-
-std::int64_t how_many(const at::Tensor& verdicts) {
-  return verdicts.sum().item<std::int64_t>();
 }
 
 class FabTraceData : public ::testing::TestWithParam<Norm> {};
@@ -33,12 +30,12 @@ TEST_P(FabTraceData, SmallestPerturbationsAreThoseOfTheReference) {
       fab_minimum(known_model("lenet5_advtrained"), batch.x, batch.y, {.budget = {.norm = norm}});
   const auto found = perturbation_norms(result.x_adv, batch.x, norm);
   const auto fooled = reference["success"], expected = reference["norm_" + name].to(at::kDouble);
-  EXPECT_GE(how_many(result.success), how_many(fooled));
+  EXPECT_GE(count(result.success), count(fooled));
   EXPECT_NEAR(middle(found.masked_select(result.success)), middle(expected.masked_select(fooled)),
               0.02 * middle(expected.masked_select(fooled)));
   const auto ratio = (found / expected).masked_select(fooled & result.success);
   EXPECT_NEAR(middle(ratio), 1, 1e-3);
-  EXPECT_GE(how_many((ratio - 1).abs() < 0.01), 30) << "the rest: chaotic in float32";
+  EXPECT_GE(count((ratio - 1).abs() < 0.01), 30) << "the rest: chaotic in float32";
 }
 
 INSTANTIATE_TEST_SUITE_P(Norms, FabTraceData, ::testing::Values(Norm::linf, Norm::l2, Norm::l1),
@@ -63,7 +60,7 @@ TEST_P(FabTTraceData, FoolsTheImagesThatTheReferenceFools) {
     const auto result = fab_t(model, batch.x.index_select(0, rows), batch.y.index_select(0, rows),
                               {.budget = GetParam().budget, .compat = compat});
     EXPECT_TRUE((result.success | expected.logical_not()).all().item<bool>());
-    EXPECT_LE(how_many(result.success), how_many(expected) + 1);
+    EXPECT_LE(count(result.success), count(expected) + 1);
   }
 }
 

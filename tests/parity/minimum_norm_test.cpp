@@ -11,15 +11,12 @@
 namespace namid::attacks {
 namespace {
 
+using testing::count;
 using testing::known_model;
 using testing::mnist;
 using testing::Trace;
 
 constexpr Budget kUnbounded{Norm::l2, 1e3};
-
-std::int64_t count(const at::Tensor& verdicts) {
-  return verdicts.sum().item<std::int64_t>();
-}
 
 /// Median L2 norm over images that were right and are fooled.
 double median(const at::Tensor& norms, const at::Tensor& success) {

@@ -120,6 +120,7 @@ def test_what_foolbox_takes_and_namid_does_not_is_refused_by_name():
         (lambda: fb.attacks.LInfFMNAttack(min_stepsize=0.1), "min_stepsize"),
         (lambda: fb.attacks.L2DeepFoolAttack(loss="crossentropy"), "crossentropy"),
         (lambda: fb.attacks.DDNAttack().repeat(3), "repeat"),
+        (lambda: fb.attacks.SpatialAttack(num_rotations=1), "num_rotations"),
     ):
         with pytest.raises(NotImplementedError, match=word):
             make()

@@ -11,12 +11,15 @@
 #include "namid/report/figure_scores.h"
 #include "namid/report/reproduction.h"
 #include "namid/report/sections.h"
+#include "report/has.h"
 #include "report/markup_check.h"
 #include "report/sample_run.h"
 #include "support/temp_folder.h"
 
 namespace namid::report {
 namespace {
+
+using testing::has;
 
 using namid::testing::TempFolder;
 using nlohmann::json;
@@ -26,10 +29,6 @@ std::string page_of(const std::filesystem::path& run) {
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
-}
-
-bool has(const std::string& page, const std::string& part) {
-  return page.find(part) != std::string::npos;
 }
 
 std::string data_error_of(const std::filesystem::path& run) {

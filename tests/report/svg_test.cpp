@@ -9,10 +9,13 @@
 
 #include "namid/report/shapes.h"
 #include "namid/report/ticks.h"
+#include "report/has.h"
 #include "report/markup_check.h"
 
 namespace namid::report {
 namespace {
+
+using testing::has;
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -29,15 +32,11 @@ std::size_t count(const std::string& text, const std::string& part) {
   return found;
 }
 
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 std::string drawn(const LineChart& chart) {
   const std::string svg = line_chart(chart).markup();
   EXPECT_EQ(namid::testing::markup_fault(svg), "");
-  EXPECT_FALSE(holds(svg, "nan")) << svg;
-  EXPECT_FALSE(holds(svg, "inf")) << svg;
+  EXPECT_FALSE(has(svg, "nan")) << svg;
+  EXPECT_FALSE(has(svg, "inf")) << svg;
   return svg;
 }
 
@@ -97,10 +96,10 @@ TEST(LineChart, DrawsEachSeriesWithItsNameAtItsEnd) {
                                             {"other", 1, {{1, 1.0}, {3, 0.5}}}}});
   EXPECT_EQ(count(svg, "<path class=\"line"), 2u);
   EXPECT_EQ(count(svg, "<circle"), 5u);
-  EXPECT_TRUE(holds(svg, ">a&lt;b</text>"));
-  EXPECT_TRUE(holds(svg, "<title>a&lt;b, epoch 3: 1.25</title>"));
+  EXPECT_TRUE(has(svg, ">a&lt;b</text>"));
+  EXPECT_TRUE(has(svg, "<title>a&lt;b, epoch 3: 1.25</title>"));
   EXPECT_TRUE(
-      holds(svg, "role=\"img\" aria-label=\"Line chart of Loss by epoch. a&lt;b: from 2 to 1.25."));
+      has(svg, "role=\"img\" aria-label=\"Line chart of Loss by epoch. a&lt;b: from 2 to 1.25."));
 }
 
 TEST(LineChart, OnePointIsADot) {
@@ -128,9 +127,9 @@ TEST(LineChart, NotFiniteValuesAreGaps) {
 }
 
 TEST(LineChart, WithoutAFiniteValueSaysSo) {
-  EXPECT_TRUE(holds(drawn({.title = "Loss", .x_name = "x", .series = {{"s", 0, {{1, kNaN}}}}}),
-                    "Loss: no finite value was recorded."));
-  EXPECT_TRUE(holds(drawn({.title = "Loss", .x_name = "x", .series = {}}), "no finite value"));
+  EXPECT_TRUE(has(drawn({.title = "Loss", .x_name = "x", .series = {{"s", 0, {{1, kNaN}}}}}),
+                  "Loss: no finite value was recorded."));
+  EXPECT_TRUE(has(drawn({.title = "Loss", .x_name = "x", .series = {}}), "no finite value"));
 }
 
 TEST(LineChart, NamesAtTheSameHeightArePushedApart) {
@@ -155,10 +154,10 @@ TEST(IntervalChart, SaysNumbersBesideDotsAndInTooltips) {
   const std::string svg =
       interval_chart("Accuracy", {{"standard & co", {bounded, {"plain", 0, 0.5}}}}).markup();
   EXPECT_EQ(namid::testing::markup_fault(svg), "");
-  EXPECT_TRUE(holds(svg, ">63.9 % [60.9, 66.9]</text>"));
-  EXPECT_TRUE(holds(svg, "<title>robust: 63.9 % [60.9, 66.9], 95 % interval</title>"));
-  EXPECT_TRUE(holds(svg, ">50.0 %</text>"));
-  EXPECT_TRUE(holds(svg, "standard &amp; co"));
+  EXPECT_TRUE(has(svg, ">63.9 % [60.9, 66.9]</text>"));
+  EXPECT_TRUE(has(svg, "<title>robust: 63.9 % [60.9, 66.9], 95 % interval</title>"));
+  EXPECT_TRUE(has(svg, ">50.0 %</text>"));
+  EXPECT_TRUE(has(svg, "standard &amp; co"));
   EXPECT_EQ(count(svg, "class=\"whisker"), 3u) << "one line and two ends, for the bounded one only";
 }
 

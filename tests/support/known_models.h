@@ -31,6 +31,11 @@ inline std::filesystem::path known_model_file(const std::string& name) {
   return file;
 }
 
+/// True ones among verdicts.
+inline std::int64_t count(const at::Tensor& verdicts) {
+  return verdicts.sum().item<std::int64_t>();
+}
+
 inline models::Classifier known_model(const std::string& name) {
   return models::load_model(known_model_file(name));
 }

@@ -28,6 +28,11 @@ inline double value(const at::Tensor& scalar) {
   return scalar.item<double>();
 }
 
+inline std::vector<std::int64_t> list(const at::Tensor& integers) {
+  const auto flat = integers.to(at::kLong).contiguous();
+  return {flat.data_ptr<std::int64_t>(), flat.data_ptr<std::int64_t>() + flat.numel()};
+}
+
 /// Largest deviation of two tensors.
 inline double deviation(const at::Tensor& a, const at::Tensor& b) {
   return (a.detach().to(at::kDouble) - b.detach().to(at::kDouble)).abs().max().item<double>();

@@ -46,8 +46,8 @@ class DIFGSM(_Momentum):
         diversity_prob=0.5,
         random_start=False,
     ):
-        super().__init__("DIFGSM", model)
-        refuse(random_start, "torchattacks.DIFGSM: random_start=True")
+        super().__init__(type(self).__name__, model)
+        refuse(random_start, f"torchattacks.{self.attack}: random_start=True")
         self.eps, self.alpha, self.steps, self.decay = eps, alpha, steps, decay
         self.resize_rate, self.diversity_prob = resize_rate, diversity_prob
         self.random_start = random_start
@@ -56,7 +56,7 @@ class DIFGSM(_Momentum):
         return {"resize": self.resize_rate, "probability": self.diversity_prob}
 
 
-class TIFGSM(_Momentum):
+class TIFGSM(DIFGSM):
     """Smoothed gradients of images resized at random."""
 
     attack_name = "ti-dim"
@@ -75,18 +75,11 @@ class TIFGSM(_Momentum):
         diversity_prob=0.5,
         random_start=False,
     ):
-        super().__init__("TIFGSM", model)
-        refuse(random_start, "torchattacks.TIFGSM: random_start=True")
+        super().__init__(
+            model, eps, alpha, steps, decay, resize_rate, diversity_prob, random_start
+        )
         refuse(nsig != 3, f"torchattacks.TIFGSM: nsig={nsig} (namid's kernel reaches to 3)")
-        self.eps, self.alpha, self.steps, self.decay = eps, alpha, steps, decay
         self.kernel_name, self.len_kernel, self.nsig = kernel_name, len_kernel, nsig
-        self.resize_rate, self.diversity_prob = resize_rate, diversity_prob
-        self.random_start = random_start
 
     def more(self):
-        return {
-            "resize": self.resize_rate,
-            "probability": self.diversity_prob,
-            "kernel": self.kernel_name,
-            "kernel_size": self.len_kernel,
-        }
+        return {**super().more(), "kernel": self.kernel_name, "kernel_size": self.len_kernel}

@@ -25,11 +25,14 @@ class _Descent(Attack):
         step = self.rel_stepsize * epsilon
         if self.abs_stepsize is not None:
             step = self.abs_stepsize / scale
-        start = "uniform" if self.random_start else "none"
         epsilon = min(epsilon, 1.0) if self.norm == "linf" else epsilon  # the box is no wider
-        return attacks.pgd(model01, x, y, norm=self.norm, epsilon=epsilon, steps=self.steps,
-                           step_size=step, start=start, judge="last", targeted=targeted,
-                           seed=fresh_seed()).adv  # fmt: skip
+        name, options = self.descent()
+        return attacks.run(name, model01, x, y, norm=self.norm, epsilon=epsilon, steps=self.steps,
+                           step_size=step, targeted=targeted, seed=fresh_seed(), **options
+                           ).adv  # fmt: skip
+
+    def descent(self):
+        return "pgd", {"start": "uniform" if self.random_start else "none", "judge": "last"}
 
 
 def _descent(name, norm, rel_stepsize, steps, random_start):
@@ -69,14 +72,8 @@ class _Momentum(_Descent):
         self.momentum, self.rel_stepsize, self.abs_stepsize = momentum, rel_stepsize, abs_stepsize
         self.steps, self.random_start = steps, random_start
 
-    def perturb(self, model01, x, y, targeted, epsilon, scale):
-        step = self.rel_stepsize * epsilon
-        if self.abs_stepsize is not None:
-            step = self.abs_stepsize / scale
-        epsilon = min(epsilon, 1.0) if self.norm == "linf" else epsilon
-        return attacks.mi_fgsm(model01, x, y, norm=self.norm, epsilon=epsilon, steps=self.steps,
-                               step_size=step, decay=self.momentum, targeted=targeted,
-                               compat="foolbox", seed=fresh_seed()).adv  # fmt: skip
+    def descent(self):
+        return "mi-fgsm", {"decay": self.momentum, "compat": "foolbox"}
 
 
 for _norm in ("L2", "Linf"):

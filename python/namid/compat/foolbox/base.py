@@ -34,6 +34,17 @@ def images_of(model, inputs):
     return x
 
 
+def no_more(kwargs):
+    if kwargs:
+        raise TypeError(f"attack got an unexpected keyword argument '{next(iter(kwargs))}'")
+
+
+def listed(epsilons):
+    """(every epsilon, whether a list was given)."""
+    several = isinstance(epsilons, (list, tuple)) or hasattr(epsilons, "__len__")
+    return (list(epsilons) if several else [epsilons]), several
+
+
 class Attack:
     """`perturb(model01, x01, y, targeted, epsilon, scale)` is what a class adds: on images in
     [0, 1], which are `scale` times narrower than the model's bounds."""
@@ -41,10 +52,8 @@ class Attack:
     def __call__(self, model, inputs, criterion, *, epsilons, **kwargs):
         """(raw, clipped, success); lists for a list of epsilons. These attacks keep to the ball, so
         that raw and clipped are the same."""
-        if kwargs:
-            raise TypeError(f"attack got an unexpected keyword argument '{next(iter(kwargs))}'")
-        several = isinstance(epsilons, (list, tuple)) or hasattr(epsilons, "__len__")
-        every = list(epsilons) if several else [epsilons]
+        no_more(kwargs)
+        every, several = listed(epsilons)
         if any(epsilon is None for epsilon in every):
             raise ValueError("epsilon None: this attack does not look for the smallest one")
         found = [self._run(model, inputs, criterion, float(epsilon)) for epsilon in every]

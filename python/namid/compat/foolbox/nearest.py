@@ -7,7 +7,7 @@ import torch
 from namid import attacks
 from namid._scope import frozen_eval
 from namid.compat._shared import UNBOUNDED, fresh_seed, refuse
-from namid.compat.foolbox.base import Attack, criterion_of, images_of
+from namid.compat.foolbox.base import Attack, criterion_of, images_of, listed, no_more
 from namid.compat.foolbox.models import like
 
 
@@ -30,13 +30,12 @@ class Nearest(Attack):
     def __call__(self, model, inputs, criterion, *, epsilons, **kwargs):
         """(raw, clipped, success); lists for a list of epsilons. raw: what the search found, the
         same for all; clipped: moved into the ball of each epsilon, where success is judged."""
-        if kwargs:
-            raise TypeError(f"attack got an unexpected keyword argument '{next(iter(kwargs))}'")
-        several = isinstance(epsilons, (list, tuple)) or hasattr(epsilons, "__len__")
+        no_more(kwargs)
+        every, several = listed(epsilons)
         x, (y, targeted) = images_of(model, inputs), criterion_of(criterion)
         found = self._search(model, x, y, targeted)
         clipped, success = [], []
-        for epsilon in list(epsilons) if several else [epsilons]:
+        for epsilon in every:
             adv = found if epsilon is None else _clipped(x, found, float(epsilon), self.norm)
             with frozen_eval(model.module), torch.no_grad():
                 wrong = model.logits(adv).argmax(1) != y

@@ -5,8 +5,8 @@ import torch
 
 from namid import attacks
 from namid._scope import frozen_eval
-from namid.compat._shared import fresh_seed
-from namid.compat.foolbox.base import Attack, criterion_of, images_of
+from namid.compat._shared import fresh_seed, refuse
+from namid.compat.foolbox.base import Attack, criterion_of, images_of, no_more
 from namid.compat.foolbox.models import like
 
 
@@ -16,14 +16,16 @@ class SpatialAttack(Attack):
 
     def __init__(self, max_translation=3, max_rotation=30, num_translations=5, num_rotations=5,
                  grid_search=True, random_steps=100):  # fmt: skip
+        for name, count in (("num_translations", num_translations), ("num_rotations", num_rotations)):
+            refuse(grid_search and count == 1,
+                   f"foolbox.attacks.SpatialAttack: {name}=1 (foolbox takes the lowest)")  # fmt: skip
         self.max_translation, self.max_rotation = max_translation, max_rotation
         self.num_translations, self.num_rotations = num_translations, num_rotations
         self.grid_search, self.random_steps = grid_search, random_steps
 
     def __call__(self, model, inputs, criterion, **kwargs):
         """(adversarial, adversarial, success); images that are wrong as they are stay so."""
-        if kwargs:
-            raise TypeError(f"attack got an unexpected keyword argument '{next(iter(kwargs))}'")
+        no_more(kwargs)
         x, (y, targeted) = images_of(model, inputs), criterion_of(criterion)
         if targeted:
             raise ValueError("unsupported criterion: SpatialAttack is not targeted")
