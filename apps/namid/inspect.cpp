@@ -18,15 +18,23 @@ std::string shape_text(const json& shape) {
   return "(" + text + ")";
 }
 
+/// "F32 (batch, 3, 32, 32)": dynamic extents are called by their place.
+std::string port_text(const json& port) {
+  std::string text;
+  for (const auto& extent : port["shape"])
+    text += str(text.empty() ? "" : ", ",
+                extent.is_null() ? (text.empty() ? "batch" : "any") : extent.dump());
+  return str(port["dtype"].get<std::string>(), " (", text, ")");
+}
+
 std::string tensor_line(const json& tensor) {
-  const bool view = tensor.contains("strides");
-  return str(
-      "  ", tensor["name"].get<std::string>(), "  ", tensor["dtype"].get<std::string>(), " ",
-      shape_text(tensor["shape"]),
-      view ? str(" of storage ", tensor["storage"].get<std::string>(), ", strides ",
-                 shape_text(tensor["strides"]), ", offset ", tensor["offset"].get<std::int64_t>())
-           : "",
-      "\n");
+  auto line = str("  ", tensor["name"].get<std::string>(), "  ", tensor["dtype"].get<std::string>(),
+                  " ", shape_text(tensor["shape"]));
+  if (tensor.contains("role")) line += " " + tensor["role"].get<std::string>();
+  if (!tensor.contains("strides")) return line + "\n";
+  if (tensor.contains("storage")) line += " of storage " + tensor["storage"].get<std::string>();
+  return str(line, ", strides ", shape_text(tensor["strides"]), ", offset ",
+             tensor["offset"].get<std::int64_t>(), "\n");
 }
 
 /// The lines of `rows`, at most `most` of them.
@@ -64,21 +72,42 @@ std::string pickle_lines(const json& found, std::size_t rows) {
          (entry.empty() ? "state dict: the whole file\n" : str("state dict: below ", entry, "\n"));
 }
 
+std::string member_lines(const json& found, std::size_t rows) {
+  return str(found["members"].size(), " members\n",
+             table(found["members"], rows,
+                   [](const json& row) {
+                     return str("  ", row["name"].get<std::string>(), "  ",
+                                row["bytes"].get<std::int64_t>(), " bytes\n");
+                   }),
+             checksum_line(found, "members"));
+}
+
+std::string program_lines(const json& found) {
+  std::string operators;
+  for (const auto& [name, count] : found["operators"].items()) {
+    constexpr std::string_view kCommon = "torch.ops.";
+    const auto from = name.starts_with(kCommon) ? kCommon.size() : 0;
+    operators += str(operators.empty() ? "" : ", ", name.substr(from), " x ", count.get<int>());
+  }
+  const auto note = found["note"].dump();
+  return str("takes ", port_text(found["input"]), ", gives ", port_text(found["output"]),
+             ", written by torch ", found["torch"].get<std::string>(), "\noperators: ", operators,
+             "\ngraph sha256 ", found["graph_sha256"].get<std::string>(),
+             "\nnote of the export: ", note == R"("")" ? "none" : note.substr(0, 400), "\n");
+}
+
 std::string summary(const json& found, std::size_t rows) {
   std::string text = str(found["file"].get<std::string>(), ": ", found["format"].get<std::string>(),
                          ", ", found["bytes"].get<std::int64_t>(), " bytes, sha256 ",
                          found["sha256"].get<std::string>(), "\n");
-  if (found.contains("members"))
-    return text + str(found["members"].size(), " members\n",
-                      table(found["members"], rows,
-                            [](const json& row) {
-                              return str("  ", row["name"].get<std::string>(), "  ",
-                                         row["bytes"].get<std::int64_t>(), " bytes\n");
-                            }),
-                      checksum_line(found, "members"));
+  if (found.contains("program_problem"))
+    text += str("namid cannot run it: ", found["program_problem"].get<std::string>(), "\n");
+  if (!found.contains("tensors")) return text + member_lines(found, rows);
   text += str(found["tensors"].size(), " tensors, ", found["elements"].get<std::int64_t>(),
               " elements\n", table(found["tensors"], rows, tensor_line));
   if (found.contains("objects")) text += pickle_lines(found, rows);
+  if (found.contains("operators"))
+    return text + program_lines(found) + checksum_line(found, "members");
   const auto metadata = found.value("metadata", json::object());  // items() must not outlive it
   for (const auto& [key, value] : metadata.items())
     text += str("metadata ", key, ": ", value.get<std::string>().substr(0, 200), "\n");

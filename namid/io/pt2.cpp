@@ -17,6 +17,7 @@ namespace {
 
 constexpr auto kAgain = "; export again with torch 2.8 or later, torch.export.save(program, FILE)";
 constexpr std::uint64_t kLargest = std::uint64_t{1} << 40;  // of a size, stride or offset
+constexpr std::size_t kMostDimensions = 64;
 /// Left out of the graph: source lines and module paths, most of the text.
 const std::vector<std::string_view> kDropped{"metadata", "module_call_graph", "guards_code"};
 
@@ -24,7 +25,7 @@ const std::vector<std::string_view> kDropped{"metadata", "module_call_graph", "g
 class Archive {
  public:
   Archive(ByteSpan bytes, const std::string& file, std::uint64_t max_bytes)
-      : file_(file), zip_(bytes, file, max_bytes) {
+      : file_(file), archive_bytes_(bytes.size()), zip_(bytes, file, max_bytes) {
     const auto& entries = zip_.entries();
     if (entries.empty()) throw DataError(str(file, ": an empty archive"));
     root_ = entries.front().name.substr(0, entries.front().name.find('/') + 1);
@@ -59,7 +60,7 @@ class Archive {
                       const std::vector<std::string_view>& dropped = {}) const {
     const auto content = text(member);
     check_size(where(member), 0, content.size(), kMaxPt2Json);
-    return parse_json_capped(content, where(member), dropped);
+    return parse_json_capped(content, where(member), dropped, json_value_cap(archive_bytes_));
   }
 
   /// NAME of the only models/NAME.json.
@@ -79,13 +80,17 @@ class Archive {
 
  private:
   std::string file_;
+  std::uint64_t archive_bytes_;
   ZipArchive zip_;
   std::string root_;
 };
 
-std::vector<std::int64_t> whole_numbers(const JsonView& list) {
+std::vector<std::int64_t> extents(const JsonView& view) {
+  const auto list = view.list();
+  if (list.size() > kMostDimensions)
+    view.fail(str("expected at most ", kMostDimensions, " dimensions, got ", list.size()));
   std::vector<std::int64_t> numbers;
-  for (const auto& entry : list.list()) {
+  for (const auto& entry : list) {
     const auto value = entry["as_int"].integer();
     if (value < 0 || static_cast<std::uint64_t>(value) > kLargest)
       entry.fail(str("expected 0 to 2^40, got ", value));
@@ -125,12 +130,12 @@ void fill(Pt2Tensor& tensor, const JsonView& view, const Archive& archive,
     view.fail("kept as a pickle, which could run code; export plain tensors (no subclasses)");
   const auto meta = view["tensor_meta"];
   tensor.dtype = pt2_dtype(meta["dtype"]);
-  tensor.sizes = whole_numbers(meta["sizes"]);
-  tensor.strides = whole_numbers(meta["strides"]);
+  tensor.sizes = extents(meta["sizes"]);
+  tensor.strides = extents(meta["strides"]);
   const auto offset = meta["storage_offset"];
   tensor.offset = offset["as_int"].integer();
   if (tensor.offset < 0 || static_cast<std::uint64_t>(tensor.offset) > kLargest ||
-      tensor.sizes.size() != tensor.strides.size() || tensor.sizes.size() > 64)
+      tensor.sizes.size() != tensor.strides.size())
     meta.fail("sizes, strides and storage_offset do not describe a tensor");
   tensor.storage = archive.span(folder + view["path_name"].text());
   check_extent(tensor, view, max_bytes);

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "io/pt2_parts.h"
+#include "namid/io/atomic_file.h"
 #include "support/program.h"
 #include "support/temp_folder.h"
 
@@ -48,6 +50,33 @@ TEST(InspectCommand, KnowsTheOtherFormats) {
   const auto wrong = run_program("inspect " + fixtures + "grey.png");
   EXPECT_EQ(wrong.code, 3);
   EXPECT_NE(wrong.text.find("no weights of a known format"), std::string::npos) << wrong.text;
+}
+
+TEST(InspectCommand, ShowsWhatAProgramTakesComputesAndHolds) {
+  const TempFolder folder;
+  pt2::Parts parts;
+  parts.extra.emplace_back("extra/namid.json", io::Bytes{std::byte{'{'}, std::byte{'}'}});
+  const auto path = (folder / "net.pt2").string();
+  io::write_file_atomically(path, io::as_text(parts.bytes()));
+  const auto found = inspect(path);
+  EXPECT_EQ(found["format"], "torch.export program");
+  EXPECT_EQ(found["input"]["shape"], json({nullptr, 2}));
+  EXPECT_EQ(found["output"]["shape"], json({nullptr, 3}));
+  EXPECT_EQ(found["operators"]["torch.ops.aten.linear.default"], 1);
+  EXPECT_EQ(found["tensors"][0]["role"], "parameter");
+  EXPECT_EQ(found["elements"], 6);
+  EXPECT_EQ(found["note"], json::object());
+  EXPECT_EQ(found["members"].size(), 8U);
+  const auto text = run_program("inspect " + path).text;
+  for (const auto* line : {"w  F32 (3, 2) parameter", "takes F32 (batch, 2), gives F32 (batch, 3)",
+                           "aten.linear.default x 1", "checksums: crc32, all right"})
+    EXPECT_NE(text.find(line), std::string::npos) << text;
+  parts.weight()["use_pickle"] = true;
+  io::write_file_atomically(path, io::as_text(parts.bytes()));
+  const auto refused = run_program("inspect " + path);
+  EXPECT_EQ(refused.code, 0) << refused.text;
+  EXPECT_NE(refused.text.find("namid cannot run it: "), std::string::npos) << refused.text;
+  EXPECT_NE(refused.text.find("8 members"), std::string::npos) << refused.text;
 }
 
 TEST(ConvertCommand, RefusesToOverwriteAndSaysWhatItDid) {
