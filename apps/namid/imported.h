@@ -6,6 +6,7 @@
 #include <string>
 
 #include "namid/data/dataset.h"
+#include "namid/mi/estimator.h"
 #include "namid/models/classifier.h"
 #include "namid/models/import_weights.h"
 
@@ -16,6 +17,13 @@ namespace namid::app {
 /// OptionError where other options of `imported` are given without weights.
 models::Classifier read_model(const std::string& model, const models::ImportOptions& imported,
                               const data::Dataset& dataset, bool trust);
+
+/// The model that the estimators at `path` (a run folder, or the file in it) were trained on, found
+/// through their run's record and, where that names weights by anyone, built as it says.
+/// OptionError if there is no such record, DataError if the model is not there or its weights are
+/// not those that the estimators name.
+models::Classifier read_target_of(const std::string& path, const mi::EstimatorInfo& info,
+                                  const data::Dataset& dataset, bool trust);
 
 /// What a record names as the model's file: the weights, if any, else `model`.
 const std::string& model_path(const std::string& model, const models::ImportOptions& imported);

@@ -89,26 +89,6 @@ mi::EstimatorPair read_estimators(const std::string& path) {
   return mi::load_estimators(resolve_input(path, "estimators.safetensors", "pair of estimators"));
 }
 
-models::Classifier read_target_of(const std::string& path, const mi::EstimatorInfo& info,
-                                  bool trust, const std::vector<std::int64_t>& shape) {
-  const std::filesystem::path given(path);
-  const auto folder = std::filesystem::is_directory(given) ? given : given.parent_path();
-  if (!std::filesystem::exists(folder / "run.json"))
-    throw OptionError(str("[train] init: 'target' needs the run folder of the estimators, and ",
-                          path, " is in none; name the model instead: --init RUN"));
-  const auto record = run::RunFolder::open(folder).read_record();
-  const auto target = record.value("/options/target"_json_pointer, "");
-  if (target.empty())
-    throw OptionError(str("[train] init: ", (folder / "run.json").string(),
-                          " names no target; name the model instead: --init RUN"));
-  const auto model = read_model(target, trust, shape);
-  const auto hash = models::weights_sha256(model.state_dict());
-  if (hash != info.target_sha256)
-    throw DataError(str("[train] init: the estimators were trained on weights ", info.target_sha256,
-                        ", but ", target, " holds ", hash, "; it was changed since"));
-  return model;
-}
-
 std::string defense_of(const std::string& path) {
   if (!std::filesystem::exists(std::filesystem::path(path) / "run.json")) return "";
   const auto record = run::RunFolder::open(path).read_record();

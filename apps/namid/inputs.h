@@ -32,12 +32,6 @@ models::Classifier read_model(const std::string& path, bool trust,
                               const std::vector<std::int64_t>& shape);
 mi::EstimatorPair read_estimators(const std::string& path);
 
-/// The model that the estimators at `path` (a run folder, or the file in it) were trained on, found
-/// through their run's record. OptionError if there is no such record, DataError if the model is
-/// not there or its weights are not those that the estimators name.
-models::Classifier read_target_of(const std::string& path, const mi::EstimatorInfo& info,
-                                  bool trust, const std::vector<std::int64_t>& shape);
-
 /// The defence that a run folder's model was trained with; empty where that is not known.
 std::string defense_of(const std::string& path);
 

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "apps/namid/command_inl.h"
+#include "apps/namid/imported.h"
 #include "apps/namid/inputs.h"
 #include "apps/namid/train_command.h"
 #include "namid/defenses/registry.h"
@@ -113,7 +114,7 @@ void TrainCommand::make_model() {
         "[train] init: 'target' is the model that the estimators were trained on; it needs a "
         "defence with estimators (a run folder of that name is given as ./target)");
   classifier_ = train.init == "target"
-                    ? read_target_of(train.estimators, estimators_->info, trust, training_.shape())
+                    ? read_target_of(train.estimators, estimators_->info, training_, trust)
                     : read_model(train.init, trust, training_.shape());
   if (!classifier_.network())
     throw OptionError(str("[train] init: ", classifier_.info().name,

@@ -207,6 +207,21 @@ TEST(Cli, StartsFromTheTargetOfTheEstimators) {
             record(target).at("result").at("weights_sha256"));
   ASSERT_EQ(run_program(namid + (estimators / "estimators.safetensors").string()).code, 0);
 
+  const auto weights = (folder / "by-anyone.pth").string();
+  ASSERT_EQ(run_program("convert " + (target / "model.safetensors").string() + " " + weights).code,
+            0);
+  const auto estimated =
+      run_program("estimate " + record(target).at("model").at("name").get<std::string>() +
+                  " --width 4 --weights " + weights + out +
+                  "--train-limit 64 --batch-size 32 --epochs 1 --units 16 --steps 2 --epsilon 0.1 "
+                  "--threads 1 --quiet --name w");
+  ASSERT_EQ(estimated.code, 0) << estimated.text;
+  const auto on_weights =
+      run_program(namid + (folder / "estimate/w-001").string() + " --name from-weights");
+  ASSERT_EQ(on_weights.code, 0) << on_weights.text;
+  EXPECT_EQ(record(folder / "train/from-weights-001").at("init_sha256"),
+            record(target).at("result").at("weights_sha256"));
+
   std::filesystem::copy(estimators / "estimators.safetensors", folder / "alone.safetensors");
   expect_failure(namid + (folder / "alone.safetensors").string(), 2, "--init RUN");
   ASSERT_EQ(run_program(std::string("train") + kTiny + out + "--name other --seed 9").code, 0);
