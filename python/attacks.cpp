@@ -58,7 +58,8 @@ attacks::Context context_of(const py::dict& request, const std::string& name) {
 
 py::dict result_dict(const attacks::AttackResult& result, const at::Tensor& x) {
   py::dict norms;
-  for (const auto norm : {attacks::Norm::linf, attacks::Norm::l2, attacks::Norm::l1})
+  using enum attacks::Norm;
+  for (const auto norm : {linf, l2, l1, l0})
     norms[py::str(std::string(to_string(norm)))] =
         attacks::perturbation_norms(result.x_adv, x, norm);
   py::dict out;

@@ -28,7 +28,7 @@ json median(std::vector<double> values) {
 
 json report(const Work& work) {
   std::int64_t correct = 0, fooled = 0, refuted = 0, eight_bit = 0, forwards = 0, backwards = 0;
-  std::vector<double> linf, l2, l1;
+  std::vector<double> linf, l2, l1, l0;
   for (const auto row : work.rows) {
     const auto& standing = work.standing[static_cast<std::size_t>(row)];
     correct += standing.correct;
@@ -41,18 +41,21 @@ json report(const Work& work) {
     linf.push_back(standing.linf);
     l2.push_back(standing.l2);
     l1.push_back(standing.l1);
+    l0.push_back(standing.l0);
   }
   const auto n = static_cast<std::int64_t>(work.rows.size());
   const double confidence = work.job.options.confidence;
-  json result{{"n", n},
-              {"attack", work.attack.info().name},
-              {"targeted", work.targeted},
-              {"natural", accuracy_json(correct, n, confidence)},
-              {"fooled", fooled},
-              {"refuted", refuted},
-              {"eight_bit", eight_bit},
-              {"median_norms", {{"linf", median(linf)}, {"l2", median(l2)}, {"l1", median(l1)}}},
-              {"passes", {{"forwards", forwards}, {"backwards", backwards}}}};
+  json result{
+      {"n", n},
+      {"attack", work.attack.info().name},
+      {"targeted", work.targeted},
+      {"natural", accuracy_json(correct, n, confidence)},
+      {"fooled", fooled},
+      {"refuted", refuted},
+      {"eight_bit", eight_bit},
+      {"median_norms",
+       {{"linf", median(linf)}, {"l2", median(l2)}, {"l1", median(l1)}, {"l0", median(l0)}}},
+      {"passes", {{"forwards", forwards}, {"backwards", backwards}}}};
   if (!work.targeted) result["robust"] = accuracy_json(n - fooled, n, confidence);
   return result;
 }

@@ -51,7 +51,7 @@ struct AttackJob {
 
 /// The images, and what was found:
 ///   {"n", "attack", "targeted", "natural": A, "robust": A, "fooled", "refuted", "eight_bit",
-///    "median_norms": {"linf", "l2", "l1"}, "passes": {"forwards", "backwards"}, "seconds"}
+///    "median_norms": {"linf", "l2", "l1", "l0"}, "passes": {"forwards", "backwards"}, "seconds"}
 /// with A as in evaluate.h. "fooled": verified successes, natural errors among them, "eight_bit":
 /// of these also as 8-bit images, "refuted": successes of the attack that the verifier did not
 /// confirm, "median_norms": over the images that were right before and are fooled, null if there

@@ -64,6 +64,7 @@ void enter(Work& work, std::int64_t row, const Verdict& verdict, const Claims& c
   standing.linf = verdict.linf;
   standing.l2 = verdict.l2;
   standing.l1 = verdict.l1;
+  standing.l0 = verdict.l0;
   work.x_adv[row].copy_(claims.x_adv()[i]);
 }
 

@@ -16,7 +16,7 @@ struct Standing {
   bool refuted = false;
   bool attacked = false;
   double loss = -std::numeric_limits<double>::infinity();
-  double linf = 0, l2 = 0, l1 = 0;
+  double linf = 0, l2 = 0, l1 = 0, l0 = 0;
   std::int64_t forwards = 0, backwards = 0;
 };
 

@@ -35,7 +35,7 @@ class AttackResult:
     success: torch.Tensor  # bool (N)
     step: torch.Tensor  # int64 (N), 0 is the start point
     loss: torch.Tensor  # float32 (N)
-    norms: dict  # "linf", "l2", "l1": float64 (N) of adv - x
+    norms: dict  # "linf", "l2", "l1", "l0": float64 (N) of adv - x
     forwards: int  # samples forwarded, without the one that finds the class count
     backwards: int
 

@@ -52,6 +52,20 @@ def test_same_seed_same_result_whatever_the_neighbours():
     assert not torch.equal(other.adv, again.adv)
 
 
+def test_fmn_counts_entries_in_l0():
+    model = linear_model()
+    x, y = batch()
+    found = namid.attacks.fmn(model, x, y, norm="l0", epsilon=12, steps=100)
+    entries = (found.adv != x).flatten(1).sum(1).double()
+    assert torch.equal(found.norms["l0"], entries)
+    assert found.success.all() and entries[model(x).argmax(1) == y].min() >= 1
+    assert "l0" in {row.name: row.norms for row in namid.attacks.table()}["fmn"]
+    with pytest.raises(ValueError, match="number of entries from 1 for l0, got 0.5"):
+        namid.attacks.fmn(model, x, y, norm="l0")
+    with pytest.raises(ValueError, match=r"\[pgd\] norm: expected linf or l2 or l1, got l0"):
+        namid.attacks.pgd(model, x, y, norm="l0", epsilon=3)
+
+
 def test_a_name_with_a_dash_is_a_function_with_an_underscore():
     x, y = batch(2)
     result = namid.attacks.fab_t(linear_model(), x, y, epsilon=1, steps=5)
