@@ -84,7 +84,7 @@ TEST(SpatialFlow, NoFlowIsTheImageAndWholePixelsMoveAsTheyAre) {
   }
 }
 
-TEST(SpatialFlow, AShiftThatFoolsIsFoundAndTheSmootherTheMoreItCounts) {
+TEST(SpatialFlow, AShiftThatFoolsIsFound) {
   const auto x = spots(1, 9, 15);
   const auto model = two_class_sum(left_and_right(9, 15), 1, {1, 9, 15});
   const auto y = at::zeros({1}, at::kLong);
@@ -94,12 +94,17 @@ TEST(SpatialFlow, AShiftThatFoolsIsFoundAndTheSmootherTheMoreItCounts) {
   const auto across = found.flow.select(3, 0), down = found.flow.select(3, 1);
   EXPECT_LT(across.mean().item<double>(), 0) << "the content moves right";
   EXPECT_LT(down.abs().max().item<double>(), across.abs().max().item<double>());
-  const auto rough = spatial_flow(model, x, y, {.smoothness = 1e-3});
-  ASSERT_TRUE(rough.success.item<bool>());
-  const auto unevenness = [](const SpatialFlowResult& result) {
-    return (result.roughness / result.displacement.sqrt()).item<double>();
-  };
-  EXPECT_LT(unevenness(found), unevenness(rough));
+}
+
+// Moving the whole spot costs nothing: the objective can fall to 0 from 1 + the spot's own side.
+TEST(SpatialFlow, TheObjectiveFallsTowardsAUniformShift) {
+  const auto x = spots(1, 9, 15);
+  const auto model = two_class_sum(left_and_right(9, 15), 1, {1, 9, 15});
+  std::vector<double> values;
+  spatial_flow(model, x, at::zeros({1}, at::kLong), {.smoothness = 0.3},
+               {.observe = [&](int, double value) { values.push_back(value); }});
+  EXPECT_NEAR(values.front(), 1, 1e-4);
+  EXPECT_LT(*std::min_element(values.begin(), values.end()), 0.2);
 }
 
 TEST(SpatialFlow, FiguresAreThoseOfTheReturnedFlow) {

@@ -145,7 +145,7 @@ TEST(AttackSet, LeastLikelyAndRandomTargetsSwitchTargetedOn) {
 
 TEST(AttackSet, AllTargetsReachWhatAnyOneReaches) {
   const Bent bent;
-  const auto attack = attack_with({{"targeted", "true"}, {"epsilon", "0.1"}});
+  const auto attack = attack_with({{"targeted", "true"}, {"epsilon", "0.01"}});
   const auto all = bent.run(attack, {.targets = attacks::Targets::all});
   auto any = at::zeros({30}, at::kBool);
   for (int target = 0; target < 3; ++target) {
