@@ -18,8 +18,10 @@
 #include "namid/attacks/noise.h"          // IWYU pragma: export
 #include "namid/attacks/pgd.h"            // IWYU pragma: export
 #include "namid/attacks/random_search.h"  // IWYU pragma: export
+#include "namid/attacks/spatial_flow.h"   // IWYU pragma: export
 #include "namid/attacks/spatial_grid.h"   // IWYU pragma: export
 #include "namid/attacks/square.h"         // IWYU pragma: export
+#include "namid/attacks/targets.h"        // IWYU pragma: export
 #include "namid/attacks/ti_dim.h"         // IWYU pragma: export
 #include "namid/attacks/ti_fgsm.h"        // IWYU pragma: export
 #include "namid/attacks/transport_pgd.h"  // IWYU pragma: export

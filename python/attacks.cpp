@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/python_variable.h>
 #include "namid/attacks/norms.h"
 #include "namid/attacks/registry.h"
+#include "namid/attacks/targets.h"
 #include "python/bindings.h"
 
 namespace namid::python {
@@ -58,7 +59,8 @@ attacks::Context context_of(const py::dict& request, const std::string& name) {
 
 py::dict result_dict(const attacks::AttackResult& result, const at::Tensor& x) {
   py::dict norms;
-  for (const auto norm : {attacks::Norm::linf, attacks::Norm::l2, attacks::Norm::l1})
+  using enum attacks::Norm;
+  for (const auto norm : {linf, l2, l1, l0})
     norms[py::str(std::string(to_string(norm)))] =
         attacks::perturbation_norms(result.x_adv, x, norm);
   py::dict out;
@@ -72,7 +74,8 @@ py::dict result_dict(const attacks::AttackResult& result, const at::Tensor& x) {
   return out;
 }
 
-/// `request`: num_classes, options ({path: value}), loss, gradient (callables or None), seed.
+/// `request`: num_classes, options ({path: value}), loss, gradient (callables or None), seed,
+/// targets (text or None).
 py::dict run_attack(const std::string& name, const py::object& model, const at::Tensor& x,
                     const at::Tensor& y, const py::dict& request) {
   if (x.dim() < 2) throw OptionError(str("[", name, "] x: expected a batch (N, ...)"));
@@ -85,12 +88,20 @@ py::dict run_attack(const std::string& name, const py::object& model, const at::
   const auto* own = built_in(model);
   const auto frozen = own ? own->frozen_eval() : nullptr;
   const auto context = context_of(request, name);
-  attacks::AttackResult result;
+  std::optional<attacks::Targets> targets;
+  if (!request["targets"].is_none())
+    targets = namid::detail::parse_value<attacks::Targets>(request["targets"].cast<std::string>());
+  attacks::TargetedResult result;
   {
     const py::gil_scoped_release no_gil;
-    result = attack(borrowed.classifier(), x, y, context);
+    if (targets)
+      result = attacks::attack_targets(attack, borrowed.classifier(), x, y, *targets, context);
+    else
+      result.attack = attack(borrowed.classifier(), x, y, context);
   }
-  return result_dict(result, x);
+  auto out = result_dict(result.attack, x);
+  out["target"] = targets ? py::cast(result.target) : py::none();
+  return out;
 }
 
 }  // namespace

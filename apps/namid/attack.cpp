@@ -29,7 +29,7 @@ auto progress_lines(bool show) {
 
 std::string norms_line(const json& norms) {
   std::string text;
-  for (const auto* norm : {"linf", "l2", "l1"})
+  for (const auto* norm : {"linf", "l2", "l1", "l0"})
     if (norms[norm].is_number())
       text += str(text.empty() ? "" : ", ", norm, " ", fixed(norms[norm].get<double>(), 4));
   return text.empty() ? "" : str("median norms of the images that were fooled: ", text, "\n");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/attacks/attack.h"
 
+#include "namid/attacks/checks.h"
 #include "namid/core/error.h"
 
 namespace namid::attacks {
@@ -74,13 +75,17 @@ void check_labels(const at::Tensor& x, const at::Tensor& y, std::int64_t classes
 
 }  // namespace
 
-void validate_budget(const Budget& budget, std::string_view where) {
+void validate_budget(const Budget& budget, std::string_view where, const std::vector<Norm>& known) {
   validate(budget, where);
+  check_norm(budget.norm, known, where);
   if (budget.norm == Norm::linf && budget.epsilon > 1)
     refuse(where,
            str("epsilon: expected a number in [0, 1] for linf, got ", budget.epsilon,
                budget.epsilon <= 255 ? str("; in units of 0..255? write ", budget.epsilon, "/255")
                                      : std::string()));
+  if (budget.norm == Norm::l0 && budget.epsilon > 0 && budget.epsilon < 1)
+    refuse(where, str("epsilon: expected 0 or a number of entries from 1 for l0, got ",
+                      budget.epsilon, "; l0 counts the entries that change"));
 }
 
 void check_batch(const Classifier& model, const at::Tensor& x, const at::Tensor& y,

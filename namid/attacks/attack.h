@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "namid/core/options.h"
 #include "namid/core/random.h"
@@ -18,8 +19,8 @@ namespace namid::attacks {
 
 using models::Classifier;
 
-/// Norm that measures a perturbation, over all entries of one sample.
-enum class Norm { linf, l2, l1 };
+/// Norm that measures a perturbation, over all entries of one sample; l0: how many of them differ.
+enum class Norm { linf, l2, l1, l0 };
 
 /// Which perturbations are allowed: norm(x_adv - x) ≤ epsilon and x_adv in [0,1].
 struct Budget {
@@ -28,16 +29,20 @@ struct Budget {
   static constexpr auto fields() {
     return std::tuple{
         field("norm", &Budget::norm, "norm of the perturbation"),
-        field("epsilon", &Budget::epsilon,
-              "radius of the ball, for images in [0,1]; fractions as 8/255 are allowed",
-              at_least(0))};
+        field(
+            "epsilon", &Budget::epsilon,
+            "radius of the ball, for images in [0,1]; fractions as 8/255 are allowed; l0: entries "
+            "that may change",
+            at_least(0))};
   }
 };
 NAMID_CHECK_FIELDS(Budget);
 
-/// Throws OptionError unless epsilon fits the norm: in [0,1] for linf (a larger one is in units of
-/// 0..255: the message says so).
-void validate_budget(const Budget& budget, std::string_view where);
+/// Throws OptionError "[cw] norm: expected l2, got linf" unless the norm is one of `known`, and
+/// unless epsilon fits it: in [0,1] for linf (a larger one is in units of 0..255: the message says
+/// so), 0 or at least one entry for l0.
+void validate_budget(const Budget& budget, std::string_view where,
+                     const std::vector<Norm>& known = {Norm::linf, Norm::l2, Norm::l1});
 
 /// Forward and backward passes, in samples (a batch of 32 counts 32).
 struct Passes {
@@ -97,6 +102,6 @@ void check_batch(const Classifier& model, const at::Tensor& x, const at::Tensor&
 namespace namid {
 template <>
 struct EnumNames<attacks::Norm> {
-  static constexpr std::array kNames{"linf", "l2", "l1"};
+  static constexpr std::array kNames{"linf", "l2", "l1", "l0"};
 };
 }  // namespace namid

@@ -7,7 +7,6 @@
 
 #include "namid/attacks/attack_scope.h"
 #include "namid/attacks/best.h"
-#include "namid/attacks/checks.h"
 #include "namid/attacks/gradient.h"
 #include "namid/attacks/losses.h"
 #include "namid/attacks/minimum_norm.h"
@@ -29,6 +28,13 @@ at::Tensor threshold(const at::Tensor& delta, const at::Tensor& radius) {
   return theta.clamp_min(0);
 }
 
+/// The ⌊radius⌋-th largest |δ_i| of each row, in δ's own precision: ties all reach it.
+at::Tensor smallest_kept(const at::Tensor& delta, const at::Tensor& radius) {
+  const auto sorted = std::get<0>(delta.abs().flatten(1).sort(1, true));
+  const auto rank = radius.to(at::kLong).clamp(1, sorted.size(1)) - 1;
+  return sorted.gather(1, rank.unsqueeze(1)).squeeze(1);
+}
+
 /// Π_ε: the nearest perturbation in the ball of each row's own radius, float64 (N).
 at::Tensor into_ball(const at::Tensor& delta, const at::Tensor& radius, Norm norm) {
   const auto rows = [&](const at::Tensor& values) {
@@ -39,6 +45,8 @@ at::Tensor into_ball(const at::Tensor& delta, const at::Tensor& radius, Norm nor
       return at::minimum(at::maximum(delta, -rows(radius)), rows(radius));
     case Norm::l2:
       return delta * rows((radius / sample_norms(delta, norm).clamp_min(1e-30)).clamp_max(1));
+    case Norm::l0:
+      return delta.masked_fill(delta.abs() < rows(smallest_kept(delta, radius)), 0);
     case Norm::l1:
       break;
   }
@@ -51,6 +59,26 @@ double falling(double first, double last, int step, int steps) {
   return last + (first - last) * (1 + std::cos(std::numbers::pi * step / steps)) / 2;
 }
 
+/// What each row's radius depends on after a forward.
+struct Standing {
+  at::Tensor adversarial, found;        ///< bool (N): at this point; at some point
+  at::Tensor length, smallest, widest;  ///< float64 (N): ‖δ‖, of the nearest found, of the box
+  at::Tensor to_boundary;               ///< float64 (N): of the linearised model; not for l0
+};
+
+at::Tensor next_radius(const at::Tensor& radius, const Standing& at, Norm norm, double gamma) {
+  if (norm == Norm::l0) {
+    const auto fewer = at::minimum((radius * (1 - gamma)).floor(), radius - 1);
+    const auto more = at::maximum((radius * (1 + gamma)).floor(), radius + 1);
+    const auto next = at::where(at.adversarial, at::minimum(fewer, at.smallest), more);
+    return at::minimum(next.clamp_min(1), at.widest);
+  }
+  const auto next =
+      at::where(at.adversarial, at::minimum(radius * (1 - gamma), at.smallest),
+                at::where(at.found, radius * (1 + gamma), at.length + at.to_boundary));
+  return at::minimum(next, at.widest);
+}
+
 AttackResult search(const Classifier& model, const Round& round, const FmnOptions& options,
                     const Context& context) {
   LossSurface surface(kFmn, model, round.y, climbed_loss(AttackLoss::margin, options.targeted),
@@ -59,7 +87,8 @@ AttackResult search(const Classifier& model, const Round& round, const FmnOption
   const auto norm = options.budget.norm;
   const auto widest = sample_norms(at::maximum(x, 1 - x), norm);
   auto delta = at::zeros_like(x);
-  auto radius = at::full_like(widest, std::numeric_limits<double>::infinity());
+  auto radius =
+      at::full_like(widest, norm == Norm::l0 ? 1 : std::numeric_limits<double>::infinity());
   auto smallest = widest.clone();
   auto found = at::zeros_like(round.y, at::kBool);
   Best best;
@@ -75,12 +104,11 @@ AttackResult search(const Classifier& model, const Round& round, const FmnOption
     best.update(x_adv, -length, adversarial, step);
     smallest = at::where(adversarial, at::minimum(smallest, length), smallest);
     found = found | adversarial;
-    const auto to_boundary = point.loss.to(at::kDouble).abs() /
+    Standing standing{adversarial, found, length, smallest, widest, {}};
+    if (norm != Norm::l0)
+      standing.to_boundary = options.overshoot * point.loss.to(at::kDouble).abs() /
                              sample_norms(point.gradient, dual(norm)).clamp_min(1e-12);
-    radius =
-        at::where(adversarial, at::minimum(radius * (1 - gamma), smallest),
-                  at::where(found, radius * (1 + gamma), length + to_boundary * options.overshoot));
-    radius = at::minimum(radius, widest);
+    radius = next_radius(radius, standing, norm, gamma);
     const double alpha = falling(options.step_size, options.step_size / 100, step, options.steps);
     const auto scale = alpha / sample_norms(point.gradient, Norm::l2).clamp_min(1e-12);
     delta =
@@ -99,8 +127,7 @@ AttackResult search(const Classifier& model, const Round& round, const FmnOption
 AttackResult fmn(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                  const FmnOptions& options, const Context& context) {
   validate(options, kFmn);
-  validate_budget(options.budget, kFmn);
-  check_norm(options.budget.norm, {Norm::linf, Norm::l2, Norm::l1}, kFmn);
+  validate_budget(options.budget, kFmn, {Norm::linf, Norm::l2, Norm::l1, Norm::l0});
   check_batch(model, x, y, kFmn);
   const AttackScope scope(model);
   return run_rounds(kFmn, x, y, rounds(options), context,

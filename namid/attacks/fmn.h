@@ -13,7 +13,12 @@ namespace namid::attacks {
 ///   ε ← ε (1 + γ_k)                                where not, but some δ was
 ///   ε ← ‖δ_k‖_p + overshoot · |ℓ| / ‖g‖_q          where none was yet: the linearised boundary
 ///   δ_k+1 = clip_[0,1](x + Π_ε(δ_k + α_k g / ‖g‖₂)) − x
-/// with α_k and γ_k falling by c from step_size to step_size / 100 and from gamma to gamma_final.
+/// In l0, where ε counts entries (of all channels) and begins at 1,
+///   ε ← min(ε − 1, ⌊ε (1 − γ_k)⌋, smallest found)    where misclassified, but at least 1
+///   ε ← max(ε + 1, ⌊ε (1 + γ_k)⌋)                    where not
+/// and Π_ε keeps the ε largest |δ_i|, ties included. ε never exceeds the norm of max(x, 1 − x). All
+/// is done with α_k and γ_k falling by c from step_size to step_size / 100 and from gamma to
+/// gamma_final.
 struct FmnOptions {
   Budget budget = {.norm = Norm::l2, .epsilon = 0.5};
   int steps = 100;
@@ -50,9 +55,11 @@ constexpr int rounds(const FmnOptions& /*options*/, std::int64_t /*classes*/ = 0
 /// is returned as it is. `step` is k, `loss` ℓ. context.loss and context.gradient replace ℓ.
 ///
 /// Passes per sample: steps + 1 forwards, steps backwards. Deviations from the paper: overshoot;
-/// the last δ is not judged; norms in float64. As in the paper ε knows nothing of the box: where it
-/// cuts each step, or where two classes take turns at the gradient, ε can stop short of a boundary
-/// that exists, and x is returned; DDN finds such points.
+/// the last δ is not judged; norms in float64; in l0 ε never falls to 0, where δ could not move.
+/// An l0 search of T steps that finds nothing has tried some T entries: give it steps for the rest.
+/// As in the paper ε knows nothing of the box: where it cuts each step, or where two classes take
+/// turns at the gradient, ε can stop short of a boundary that exists, and x is returned; DDN finds
+/// such points.
 ///
 /// OptionError before the first pass for unfit arguments; NumericError; run::Interrupted.
 AttackResult fmn(const Classifier& model, const at::Tensor& x, const at::Tensor& y,

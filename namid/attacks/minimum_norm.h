@@ -18,7 +18,8 @@ AttackResult within_budget(AttackResult found, const Round& round, const Budget&
                            bool targeted,
                            const std::function<at::Tensor(const at::Tensor& x_adv)>& logits);
 
-/// The dual norm, in which gradients are measured: l1 of linf, linf of l1, l2 of itself.
+/// The dual norm, in which gradients are measured: l1 of linf, linf of l1, l2 of itself; l0 has
+/// none.
 constexpr Norm dual(Norm norm) {
   return norm == Norm::linf ? Norm::l1 : norm == Norm::l1 ? Norm::linf : Norm::l2;
 }

@@ -23,6 +23,7 @@ at::Tensor sample_norms(const at::Tensor& batch, Norm norm) {
   if (norm == Norm::linf)
     return at::linalg_vector_norm(batch, std::numeric_limits<double>::infinity(), dims)
         .to(at::kDouble);
+  if (norm == Norm::l0) return batch.ne(0).flatten(1).sum(1).to(at::kDouble);
   return at::linalg_vector_norm(batch, norm == Norm::l1 ? 1 : 2, dims, false, at::kDouble);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/attacks/projection.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "namid/attacks/norms.h"
@@ -40,8 +41,10 @@ void Projection::operator()(at::Tensor& x_adv) const {
     x_adv.clamp_(lower_, upper_);
   } else if (budget_.norm == Norm::l2) {
     project_l2(x_adv);
-  } else {
+  } else if (budget_.norm == Norm::l1) {
     project_l1(x_adv);
+  } else {
+    project_l0(x_adv);
   }
 }
 
@@ -60,6 +63,15 @@ void Projection::project_l1(at::Tensor& x_adv) const {
   const auto v = x_adv.to(at::kDouble).sub_(x_.to(at::kDouble));
   x_adv.copy_(l1_box_projection(v, x_, budget_.epsilon));
   add_rounding_inwards(x_adv, x_);
+}
+
+void Projection::project_l0(at::Tensor& x_adv) const {
+  x_adv.clamp_(0, 1);
+  const auto length = (x_adv - x_).abs_().flatten(1);
+  const auto kept = std::min(static_cast<std::int64_t>(budget_.epsilon), length.size(1));
+  const auto order = std::get<1>(length.sort(/*stable=*/true, 1, /*descending=*/true));
+  const auto moved = at::zeros_like(length, at::kBool).scatter_(1, order.narrow(1, 0, kept), true);
+  x_adv.copy_(at::where(moved.view(x_adv.sizes()), x_adv, x_));
 }
 
 at::Tensor l1_box_projection(const at::Tensor& v, const at::Tensor& x, double epsilon) {

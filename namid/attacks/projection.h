@@ -9,9 +9,10 @@ namespace namid::attacks {
 
 /// Projection onto ball and box. L∞ and L1: the nearest point of both. L2: onto the ball around x,
 /// then onto the box [0,1]; x lies in the box, so that the second step leaves no entry farther from
-/// x: the result is in both, but not always the nearest such point. Guarantees, after rounding: L∞
-/// ≤ epsilon + 1e-7, L2 and L1 ≤ epsilon (1 + 1e-5) in float64, the box exactly; an epsilon of 0
-/// gives x bit for bit.
+/// x: the result is in both, but not always the nearest such point. L0: onto the box, then the
+/// ⌊epsilon⌋ entries farthest from x stay (of equals the first) and the others become x's.
+/// Guarantees, after rounding: L∞ ≤ epsilon + 1e-7, L2 and L1 ≤ epsilon (1 + 1e-5) in float64, L0
+/// and the box exactly; an epsilon of 0 gives x bit for bit.
 class Projection {
  public:
   /// x: float32 (N, ...) in [0,1]; kept by reference count, not copied.
@@ -23,6 +24,7 @@ class Projection {
  private:
   void project_l2(at::Tensor& x_adv) const;
   void project_l1(at::Tensor& x_adv) const;
+  void project_l0(at::Tensor& x_adv) const;
 
   at::Tensor x_;
   Budget budget_;

@@ -28,7 +28,7 @@ struct NamedAttack::Bound {
   virtual std::unique_ptr<Bound> copy() const = 0;
   virtual void add_options(OptionSet& set, std::string section) = 0;
   virtual Budget& budget() = 0;
-  virtual void validate() const = 0;
+  virtual void validate(const std::vector<Norm>& norms) const = 0;
   virtual int rounds(std::int64_t classes) const = 0;
   virtual AttackResult run(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                            const Context& context) const = 0;
@@ -46,9 +46,9 @@ struct BoundTo final : Bound {
     set.add(std::move(section), options);
   }
   Budget& budget() override { return options.budget; }
-  void validate() const override {
+  void validate(const std::vector<Norm>& norms) const override {
     namid::validate(options, name);
-    validate_budget(options.budget, name);
+    validate_budget(options.budget, name, norms);
   }
   int rounds(std::int64_t classes) const override { return attacks::rounds(options, classes); }
   AttackResult run(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
@@ -199,7 +199,7 @@ const std::vector<Row>& rows() {
       {{.name = "fmn",
         .summary = "smallest perturbation, in a ball whose radius follows the boundary",
         .paper = "pintor2021",
-        .norms = {Norm::linf, Norm::l2, Norm::l1},
+        .norms = {Norm::linf, Norm::l2, Norm::l1, Norm::l0},
         .targeted = true,
         .gradient = true,
         .budget = FmnOptions{}.budget},
@@ -284,7 +284,7 @@ Budget& NamedAttack::budget() {
   return bound_->budget();
 }
 void NamedAttack::validate() const {
-  bound_->validate();
+  bound_->validate(info_->norms);
 }
 int NamedAttack::rounds(std::int64_t classes) const {
   return bound_->rounds(classes);

@@ -78,7 +78,8 @@ at::Tensor bisect_margins(const models::Classifier& model, const at::Tensor& x, 
 MarginSearch search_margins(const models::Classifier& model, const at::Tensor& x,
                             const at::Tensor& y, const at::Tensor& radii,
                             const MarginSearchOptions& options, const attacks::Context& context) {
-  if (options.norm == Norm::l1) throw OptionError("[mma] attack norm: expected linf or l2, got l1");
+  if (options.norm != Norm::linf && options.norm != Norm::l2)
+    throw OptionError(str("[mma] attack norm: expected linf or l2, got ", to_string(options.norm)));
   const attacks::AttackScope scope(model);
   attacks::LossSurface surface(kWhere, model, y, climbed_margin(), context);
   const auto step_size = per_sample(radii * (2.5 / options.steps), x);

@@ -98,8 +98,9 @@ ObjectiveResult mma(const Classifier& model, const Batch& batch, const StepOptio
 
 void check_mma(const MmaOptions& options, const PgdOptions& attack) {
   validate(options, "mma");
-  if (attack.budget.norm == Norm::l1)
-    throw OptionError("[mma] attack norm: expected linf or l2, got l1");
+  if (attack.budget.norm != Norm::linf && attack.budget.norm != Norm::l2)
+    throw OptionError(
+        str("[mma] attack norm: expected linf or l2, got ", to_string(attack.budget.norm)));
   const double e_min = e_min_of(options, attack.budget), d_max = d_max_of(options, attack.budget);
   if (!(d_max > 0))
     throw OptionError("[mma] d_max: auto gives 0 for an epsilon of 0; give a number above 0");

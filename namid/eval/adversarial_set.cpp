@@ -74,7 +74,8 @@ std::optional<attacks::Norm> read_norm(const Reader& reader) {
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const auto& names = EnumNames<attacks::Norm>::kNames;
   const auto found = std::find(names.begin(), names.end(), text);
-  if (found == names.end()) reader.fail("norm", str("expected linf, l2 or l1, got '", text, "'"));
+  if (found == names.end())
+    reader.fail("norm", str("expected linf, l2, l1 or l0, got '", text, "'"));
   return static_cast<attacks::Norm>(found - names.begin());
 }
 

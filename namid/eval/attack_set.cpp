@@ -28,7 +28,7 @@ json median(std::vector<double> values) {
 
 json report(const Work& work) {
   std::int64_t correct = 0, fooled = 0, refuted = 0, eight_bit = 0, forwards = 0, backwards = 0;
-  std::vector<double> linf, l2, l1;
+  std::vector<double> linf, l2, l1, l0;
   for (const auto row : work.rows) {
     const auto& standing = work.standing[static_cast<std::size_t>(row)];
     correct += standing.correct;
@@ -41,18 +41,22 @@ json report(const Work& work) {
     linf.push_back(standing.linf);
     l2.push_back(standing.l2);
     l1.push_back(standing.l1);
+    l0.push_back(standing.l0);
   }
   const auto n = static_cast<std::int64_t>(work.rows.size());
   const double confidence = work.job.options.confidence;
-  json result{{"n", n},
-              {"attack", work.attack.info().name},
-              {"targeted", work.targeted},
-              {"natural", accuracy_json(correct, n, confidence)},
-              {"fooled", fooled},
-              {"refuted", refuted},
-              {"eight_bit", eight_bit},
-              {"median_norms", {{"linf", median(linf)}, {"l2", median(l2)}, {"l1", median(l1)}}},
-              {"passes", {{"forwards", forwards}, {"backwards", backwards}}}};
+  json result{
+      {"n", n},
+      {"attack", work.attack.info().name},
+      {"targeted", work.targeted},
+      {"natural", accuracy_json(correct, n, confidence)},
+      {"fooled", fooled},
+      {"refuted", refuted},
+      {"eight_bit", eight_bit},
+      {"median_norms",
+       {{"linf", median(linf)}, {"l2", median(l2)}, {"l1", median(l1)}, {"l0", median(l0)}}},
+      {"passes", {{"forwards", forwards}, {"backwards", backwards}}}};
+  if (work.targeted) result["targets"] = to_string(work.job.options.targets);
   if (!work.targeted) result["robust"] = accuracy_json(n - fooled, n, confidence);
   return result;
 }
@@ -69,14 +73,15 @@ AdversarialSet collect(const Work& work) {
                      .model_sha256 = models::weights_sha256(work.job.model.state_dict()),
                      .data_sha256 = dataset.rows(work.rows).sha256()};
   set.shape = set.x_adv.sizes().vec();
-  std::vector<std::int64_t> ids, successes;
+  std::vector<std::int64_t> ids, successes, targets;
   for (const auto row : work.rows) {
     ids.push_back(static_cast<std::int64_t>(dataset.ids[static_cast<std::size_t>(row)]));
     successes.push_back(work.standing[static_cast<std::size_t>(row)].fooled);
+    targets.push_back(work.standing[static_cast<std::size_t>(row)].target);
   }
   set.index = at::tensor(ids, at::kLong);
   set.success = at::tensor(successes, at::kLong).to(at::kBool);
-  if (work.targeted) set.target = at::tensor(work.targets, at::kLong).index_select(0, rows);
+  if (work.targeted) set.target = at::tensor(targets, at::kLong);
   return set;
 }
 
@@ -114,8 +119,13 @@ AttackedSet attack_dataset(const AttackJob& job) {
   auto work = plan(job);
   const auto start = Clock::now();
   look_at_natural_images(work);
-  const int rounds = job.attack.rounds(job.model.info().num_classes);
-  for (int round = 0; round < rounds; ++round) run_round(work, round, rounds);
+  const auto classes = job.model.info().num_classes;
+  const int rounds = job.attack.rounds(classes);
+  const auto turns = job.options.targets == attacks::Targets::all ? classes - 1 : 1;
+  for (std::int64_t turn = 1; turn <= turns; ++turn) {
+    if (turn > 1) aim_at_next(work);
+    for (int round = 0; round < rounds; ++round) run_round(work, round, rounds);
+  }
   auto result = report(work);
   result["seconds"] = std::chrono::duration<double>(Clock::now() - start).count();
   return {collect(work), std::move(result)};

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "namid/attacks/registry.h"
+#include "namid/attacks/targets.h"
 #include "namid/core/options.h"
 #include "namid/data/dataset.h"
 #include "namid/eval/adversarial_set.h"
@@ -20,6 +21,7 @@ struct AttackSetOptions {
   int compute_batch = 250;
   double confidence = 0.95;
   Automatic<int> target_class = {};
+  attacks::Targets targets = attacks::Targets::given;
   static constexpr auto fields() {
     using T = AttackSetOptions;
     return std::tuple{
@@ -31,7 +33,11 @@ struct AttackSetOptions {
         field("target_class", &T::target_class,
               "class that a targeted attack moves to, images of it are left out; auto: the class "
               "after the label",
-              at_least(0))};
+              at_least(0)),
+        field(
+            "targets", &T::targets,
+            "where each image is moved to: given (target_class, where the attack is targeted), the "
+            "class least likely at the natural image, a random one, or all in turn")};
   }
 };
 NAMID_CHECK_FIELDS(AttackSetOptions);
@@ -50,13 +56,14 @@ struct AttackJob {
 };
 
 /// The images, and what was found:
-///   {"n", "attack", "targeted", "natural": A, "robust": A, "fooled", "refuted", "eight_bit",
-///    "median_norms": {"linf", "l2", "l1"}, "passes": {"forwards", "backwards"}, "seconds"}
+///   {"n", "attack", "targeted", "targets", "natural": A, "robust": A, "fooled", "refuted",
+///   "eight_bit",
+///    "median_norms": {"linf", "l2", "l1", "l0"}, "passes": {"forwards", "backwards"}, "seconds"}
 /// with A as in evaluate.h. "fooled": verified successes, natural errors among them, "eight_bit":
 /// of these also as 8-bit images, "refuted": successes of the attack that the verifier did not
 /// confirm, "median_norms": over the images that were right before and are fooled, null if there
 /// are none, "passes": those the images' own results took. "robust" is missing for a targeted
-/// attack.
+/// attack, "targets" for any other.
 struct AttackedSet {
   AdversarialSet set;
   nlohmann::json result;
@@ -64,10 +71,11 @@ struct AttackedSet {
 
 /// Attacks every image, round by round, survivors packed into full padded batches: no result moves
 /// with the other images. A natural error stays as it is and counts as fooled (not where the attack
-/// is targeted: all images are attacked then, but those of the target class). success is true in
-/// verified rows alone; other rows hold the point of the highest loss. Draws belong to (seed,
-/// "test/<attack>", sample id). OptionError for wrong options, and for data that do not fit the
-/// model; NumericError for an image or logits that are not finite.
+/// is targeted: all images are attacked then, but those of the target class). Targets other than
+/// `given` switch targeted on (targets.h); with `all` an image that reached one class is done.
+/// success is true in verified rows alone; other rows hold the point of the highest loss. Draws
+/// belong to (seed, "test/<attack>", sample id). OptionError for wrong options, and for data that
+/// do not fit the model; NumericError for an image or logits that are not finite.
 AttackedSet attack_dataset(const AttackJob& job);
 
 /// Whether the attack's options say that y holds target classes.

@@ -14,6 +14,8 @@
 namespace namid::eval {
 namespace {
 
+using attacks::Targets;
+
 [[noreturn]] void fail_not_finite(const Work& work, std::int64_t row, std::string_view what) {
   throw NumericError(str("[attack] sample ", work.job.dataset.ids[static_cast<std::size_t>(row)],
                          ": ", what, " not finite"));
@@ -59,36 +61,70 @@ void enter(Work& work, std::int64_t row, const Verdict& verdict, const Claims& c
   const bool first = !std::exchange(standing.attacked, true);
   if (!first && !standing.fooled && !(claims.loss(i) > standing.loss)) return;
   standing.loss = claims.loss(i);
+  if (work.targeted) standing.target = work.targets[static_cast<std::size_t>(row)];
   standing.eight_bit =
       standing.fooled && verdict.eight_bit->broken() && met(verdict.eight_bit->prediction);
   standing.linf = verdict.linf;
   standing.l2 = verdict.l2;
   standing.l1 = verdict.l1;
+  standing.l0 = verdict.l0;
   work.x_adv[row].copy_(claims.x_adv()[i]);
+}
+
+std::int64_t label_of(const Work& work, std::int64_t row) {
+  return work.job.dataset.labels.const_data_ptr<std::int64_t>()[row];
+}
+
+std::vector<std::int64_t> to_vector(const at::Tensor& numbers) {
+  const auto values = numbers.to(at::kCPU).contiguous();
+  const auto* first = values.const_data_ptr<std::int64_t>();
+  return {first, first + values.numel()};
+}
+
+/// Targets of all rows, those of `least_likely` not known yet.
+std::vector<std::int64_t> first_targets(const AttackJob& job) {
+  const auto& labels = job.dataset.labels;
+  const auto classes = job.model.info().num_classes;
+  if (job.options.targets == Targets::random)
+    return to_vector(attacks::random_class(
+        labels, classes, Random(job.options.seed, "test/targets"), job.dataset.ids));
+  const auto& wanted = job.options.target_class;
+  return to_vector(wanted.is_auto() ? attacks::class_after(labels, 1, classes)
+                                    : at::full_like(labels, wanted.value_or(0)));
+}
+
+void aim_at_least_likely(Work& work, Rows rows, const data::Batch& batch) {
+  const at::NoGradGuard no_grad;
+  const auto eval_mode = work.job.model.frozen_eval();
+  const auto targets = to_vector(attacks::least_likely_class(work.job.model(batch.x), batch.y));
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    work.targets[static_cast<std::size_t>(rows[i])] = targets[i];
 }
 
 }  // namespace
 
 Work plan(const AttackJob& job) {
+  const bool given = job.options.targets == Targets::given;
+  auto attack = given ? job.attack : attacks::towards_targets(job.attack);
   Work work{.job = job,
-            .attack = job.attack,
-            .budget = attacks::NamedAttack(job.attack).budget(),
-            .targeted = is_targeted(job.attack),
+            .attack = attack,
+            .budget = attack.budget(),
+            .targeted = is_targeted(attack),
             .rows = {},
             .targets = {}};
   const auto& wanted = job.options.target_class;
   const auto classes = job.model.info().num_classes;
+  if (!wanted.is_auto() && !given)
+    throw OptionError("[attack] target_class: goes with --targets given alone");
   if (!wanted.is_auto() && !work.targeted)
     throw OptionError("[attack] target_class: the attack is not targeted (see --attack-targeted)");
   if (wanted.value_or(0) >= classes)
     throw OptionError(
         str("[attack] target_class: expected 0 to ", classes - 1, ", got ", wanted.value_or(0)));
-  const auto* labels = job.dataset.labels.const_data_ptr<std::int64_t>();
-  for (std::int64_t row = 0; row < job.dataset.size(); ++row) {
-    const auto target = wanted.value_or(static_cast<int>((labels[row] + 1) % classes));
-    if (work.targeted) work.targets.push_back(target);
-    if (!work.targeted || target != labels[row]) work.rows.push_back(row);
-  }
+  if (work.targeted) work.targets = first_targets(job);
+  for (std::int64_t row = 0; row < job.dataset.size(); ++row)
+    if (!work.targeted || work.targets[static_cast<std::size_t>(row)] != label_of(work, row))
+      work.rows.push_back(row);
   if (work.rows.empty())
     throw OptionError("[attack] target_class: every image is of that class; nothing to attack");
   work.standing.resize(static_cast<std::size_t>(job.dataset.size()));
@@ -102,15 +138,24 @@ void look_at_natural_images(Work& work) {
   work.x_adv = data::make_batch(dataset, all).x;
   for_each_batch(work, "natural", work.rows, [&](Rows rows, const data::Batch& batch) {
     const auto readings = read_model(work.job.model, batch.x, batch.y);
+    if (work.job.options.targets == Targets::least_likely) aim_at_least_likely(work, rows, batch);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       if (!readings[i].finite)
         fail_not_finite(work, rows[i], "the logits of the natural image are");
       auto& standing = work.standing[static_cast<std::size_t>(rows[i])];
-      const auto label = dataset.labels.const_data_ptr<std::int64_t>()[rows[i]];
-      standing.correct = readings[i].prediction == label;
+      standing.correct = readings[i].prediction == label_of(work, rows[i]);
       standing.fooled = standing.eight_bit = !work.targeted && !standing.correct;
     }
   });
+}
+
+void aim_at_next(Work& work) {
+  const auto classes = work.job.model.info().num_classes;
+  for (std::size_t row = 0; row < work.targets.size(); ++row) {
+    auto& target = work.targets[row];
+    target = (target + 1) % classes;
+    if (target == label_of(work, static_cast<std::int64_t>(row))) target = (target + 1) % classes;
+  }
 }
 
 void run_round(Work& work, int round, int rounds) {

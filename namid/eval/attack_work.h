@@ -16,8 +16,9 @@ struct Standing {
   bool refuted = false;
   bool attacked = false;
   double loss = -std::numeric_limits<double>::infinity();
-  double linf = 0, l2 = 0, l1 = 0;
+  double linf = 0, l2 = 0, l1 = 0, l0 = 0;
   std::int64_t forwards = 0, backwards = 0;
+  std::int64_t target = -1;  ///< of the image that is kept, of a targeted attack
 };
 
 /// The data set's rows that are in the set, and how they stand.
@@ -27,7 +28,7 @@ struct Work {
   attacks::Budget budget;
   bool targeted;
   std::vector<std::int64_t> rows;       ///< in the data set
-  std::vector<std::int64_t> targets;    ///< by row of the data set; empty if untargeted
+  std::vector<std::int64_t> targets;    ///< by row, of this turn; empty if untargeted
   std::vector<Standing> standing = {};  ///< by row of the data set
   at::Tensor x_adv = {};                ///< by row of the data set, CPU
 };
@@ -37,6 +38,9 @@ Work plan(const AttackJob& job);
 
 /// Natural predictions; every row starts with its natural image.
 void look_at_natural_images(Work& work);
+
+/// Every row's target becomes the class after it, past the label: the next turn of all classes.
+void aim_at_next(Work& work);
 
 /// One round on the rows that are not fooled yet.
 void run_round(Work& work, int round, int rounds);

@@ -54,6 +54,12 @@ void round_in_linf(const Sample& sample, double allowed, std::uint8_t* out) {
   }
 }
 
+/// In l0 no way back saves an entry but x's own value, to which rounding brings those near it.
+void round_each(const Sample& sample, std::uint8_t* out) {
+  for (std::int64_t i = 0; i < sample.count; ++i)
+    out[i] = static_cast<std::uint8_t>(nearest(sample.to(i)));
+}
+
 /// An entry that rounding moved away from x, and what its way back is worth.
 struct WayBack {
   std::int64_t entry;
@@ -109,6 +115,9 @@ at::Tensor nearest_eight_bit(const at::Tensor& x, const at::Tensor& x_adv,
         break;
       case Norm::l1:
         round_in_ball(sample, 1, allowed, out);
+        break;
+      case Norm::l0:
+        round_each(sample, out);
         break;
     }
   }

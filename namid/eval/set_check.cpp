@@ -169,6 +169,7 @@ nlohmann::json row_json(const CheckedRow& entry) {
   out["linf"] = finite_or_null(verdict.linf);
   out["l2"] = finite_or_null(verdict.l2);
   out["l1"] = finite_or_null(verdict.l1);
+  out["l0"] = finite_or_null(verdict.l0);
   out["prediction"] = verdict.reading.prediction;
   out["margin"] = finite_or_null(verdict.reading.margin);
   out["eight_bit"] = entry.eight_bit;

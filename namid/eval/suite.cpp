@@ -2,7 +2,9 @@
 #include "namid/eval/suite.h"
 
 #include <algorithm>
+#include <optional>
 
+#include "namid/attacks/targets.h"
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/core/option_set.h"
@@ -42,25 +44,49 @@ struct Member {
   std::vector<std::pair<std::string, std::string>> options;
 };
 
+bool has_option(const OptionSet& set, std::string_view key) {
+  return std::any_of(set.entries().begin(), set.entries().end(),
+                     [&](const auto& entry) { return entry.key == key; });
+}
+
+/// The attack towards classes that it is not told. A sample that ends in yet another class counts
+/// as well: the runner asks for no more than a misclassification.
+void aim(AttackEntry& entry, const NamedAttack& attack, attacks::Targets targets) {
+  if (targets == attacks::Targets::given)
+    throw OptionError(str("[evaluate] ", entry.name,
+                          ": targets: an evaluation gives none; expected ",
+                          "least-likely, random or all"));
+  (void)attacks::towards_targets(attack);
+  entry.options += str(" targets=", to_string(targets));
+  entry.run = [attack, targets](const models::Classifier& model, const at::Tensor& x,
+                                const at::Tensor& y, const attacks::Context& context) {
+    return attacks::attack_targets(attack, model, x, y, targets, context).attack;
+  };
+}
+
 AttackEntry entry_of(const Member& member, const Budget& budget, Compat compat) {
   NamedAttack attack(member.attack);
   OptionSet set;
   attack.add_options(set, member.attack);
   attack.budget() = budget;
+  std::optional<attacks::Targets> targets;
   for (const auto& [key, value] : member.options) {
+    if (key == "targets" && !has_option(set, key)) {
+      targets = namid::detail::parse_value<attacks::Targets>(value);
+      continue;
+    }
     if (key == "norm" || key == "epsilon")
       throw OptionError(
           str("[", member.attack, "] ", key, ": is one for the whole suite; give --attack-", key));
     set.set(member.attack + "." + key, value);
   }
-  const auto has_compat = std::any_of(set.entries().begin(), set.entries().end(),
-                                      [](const auto& entry) { return entry.key == "compat"; });
   if (compat == Compat::autoattack) {
-    if (!has_compat)
+    if (!has_option(set, "compat"))
       throw OptionError(str("[evaluate] compat: ", member.attack, " is not part of AutoAttack"));
     set.set(member.attack + ".compat", "autoattack");
   }
-  auto entry = eval::entry_of(std::move(attack), member.attack);
+  auto entry = eval::entry_of(attack, member.attack);
+  if (targets) aim(entry, attack, *targets);
   entry.sequential = compat == Compat::autoattack;
   return entry;
 }

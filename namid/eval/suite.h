@@ -84,7 +84,9 @@ std::vector<SuiteInfo> list_suites();
 ///   autoattack-rand  apgd-ce, apgd-dlr over 20 draws a step (EOT)
 ///   quick            apgd-ce of 20 steps, apgd-t of 20 steps on 3 targets: comparable with no
 ///                    published figure
-///   a list           attacks of the registry, in parentheses their options, else their defaults
+///   a list           attacks of the registry, in parentheses their options, else their defaults;
+///                    targets = least-likely, random or all (attacks/targets.h) too, where the
+///                    attack can be targeted and has no option of that name
 /// OptionError for an unknown suite, attack or option (with the nearest name), a norm that an
 /// attack cannot do, a targeted attack, or an attack named twice.
 Suite make_suite(const SuiteOptions& options, const attacks::PgdOptions& pgd);

@@ -50,6 +50,7 @@ Verdict measure(const float* x, const float* x_adv, std::int64_t count) {
     out.linf = std::max(out.linf, std::abs(difference));
     squares += difference * difference;
     out.l1 += std::abs(difference);
+    out.l0 += difference != 0;
   }
   out.l2 = std::sqrt(squares);
   return out;
@@ -126,6 +127,8 @@ double Verdict::norm(attacks::Norm kind) const {
       return l2;
     case attacks::Norm::l1:
       return l1;
+    case attacks::Norm::l0:
+      return l0;
   }
   return std::numeric_limits<double>::quiet_NaN();
 }
@@ -156,6 +159,8 @@ double allowed_norm(const attacks::Budget& budget) {
     case attacks::Norm::l2:
     case attacks::Norm::l1:
       return budget.epsilon * (1 + 1e-5);
+    case attacks::Norm::l0:
+      return budget.epsilon;
   }
   return 0;
 }

@@ -47,6 +47,7 @@ struct Verdict {
   bool in_box = false;    ///< [0,1], without tolerance
   double beyond_box = 0;  ///< how far the worst pixel lies outside of [0,1]
   double linf = 0, l2 = 0, l1 = 0;
+  double l0 = 0;  ///< entries that differ
   bool misclassified = false;
   Reading reading;
   std::optional<EightBit> eight_bit = {};  ///< a column of its own: never changes broken()
@@ -62,7 +63,8 @@ struct Verdict {
 /// a broken image.
 std::string refusal_text(const Verdict& verdict, const attacks::Budget& budget);
 
-/// Largest norm that passes for epsilon: L∞ epsilon + 1e-6, L2 and L1 epsilon (1 + 1e-5).
+/// Largest norm that passes for epsilon: L∞ epsilon + 1e-6, L2 and L1 epsilon (1 + 1e-5), L0
+/// epsilon.
 double allowed_norm(const attacks::Budget& budget);
 
 /// Checks x_adv against x, y and the budget with forwards of its own (`draws`); norms are

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rotations and translations: an attack that knows no norm."""
+"""Rotations, translations and flow fields: attacks that know no norm."""
 
 import dataclasses
 
@@ -30,21 +30,44 @@ class SpatialGridResult:
     forwards: int
 
 
+@dataclasses.dataclass(frozen=True)
+class SpatialFlowResult:
+    """What a flow field did; rows belong to the rows of x."""
+
+    adv: torch.Tensor  # the fooling image of the smallest displacement; x where none fools
+    success: torch.Tensor  # bool (N)
+    flow: torch.Tensor  # float32 (N, H, W, 2): how far to the right and down, in pixels
+    displacement: torch.Tensor  # float64 (N): sum of squares, the image being 2 wide and high
+    roughness: torch.Tensor  # float64 (N): what smoothness weighs
+    forwards: int
+    backwards: int
+
+
 _TABLE = Table(_C.spatial_options())
+_FLOW_TABLE = Table(_C.spatial_flow_options())
 
 
-def spatial_grid(model, x, y, *, seed=0, **keywords):
+def _run(function, model, x, y, request):
     check_images(x)
-    check_seed(seed)
-    request = {"seed": seed, "options": _TABLE.paths(keywords)}
     with frozen_eval(model):
         call, images = computed(native(model), x)
         request["num_classes"] = class_count(model, x)
-        found = _C.run_spatial_grid(call, images, y, request)
+        found = function(call, images, y, request)
     if images is not x:
         untouched = ~found["success"].reshape(-1, 1, 1, 1)
         found["adv"] = torch.where(untouched, x, found["adv"].to(x.dtype))
-    return SpatialGridResult(**found)
+    return found
+
+
+def spatial_grid(model, x, y, *, seed=0, **keywords):
+    check_seed(seed)
+    request = {"seed": seed, "options": _TABLE.paths(keywords)}
+    return SpatialGridResult(**_run(_C.run_spatial_grid, model, x, y, request))
+
+
+def spatial_flow(model, x, y, **keywords):
+    request = {"options": _FLOW_TABLE.paths(keywords)}
+    return SpatialFlowResult(**_run(_C.run_spatial_flow, model, x, y, request))
 
 
 describe(
@@ -56,4 +79,14 @@ describe(
     table=_TABLE,
     more=[("seed", 0)],
     returns=SpatialGridResult,
+)
+
+describe(
+    spatial_flow,
+    name="spatial_flow",
+    summary="pixels moved by a smooth flow field, found by L-BFGS (xiao2018).",
+    lines=["model: callable from a float batch in [0,1] to logits; x: (N, C, H, W); y: (N) int64."],
+    positional=("model", "x", "y"),
+    table=_FLOW_TABLE,
+    returns=SpatialFlowResult,
 )

@@ -11,7 +11,7 @@ from namid import _C
 from namid._inputs import check_images, check_seed, class_count, computed, native
 from namid._options import Table, describe
 from namid._scope import frozen_eval
-from namid._spatial import SpatialGridResult, spatial_grid
+from namid._spatial import SpatialFlowResult, SpatialGridResult, spatial_flow, spatial_grid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,23 +35,30 @@ class AttackResult:
     success: torch.Tensor  # bool (N)
     step: torch.Tensor  # int64 (N), 0 is the start point
     loss: torch.Tensor  # float32 (N)
-    norms: dict  # "linf", "l2", "l1": float64 (N) of adv - x
+    norms: dict  # "linf", "l2", "l1", "l0": float64 (N) of adv - x
     forwards: int  # samples forwarded, without the one that finds the class count
     backwards: int
+    target: torch.Tensor | None  # int64 (N), with targets=: the class of adv
 
 
-def run(name, model, x, y, *, seed=0, loss=None, gradient=None, **keywords):
+def run(name, model, x, y, *, seed=0, loss=None, gradient=None, targets=None, **keywords):
     """The attack of the registry called `name` ("apgd-ce").
 
     `loss` may be a text, one of the attack's own losses, or a callable (x_adv, logits, y) to a loss
     per sample (N), which the attack then maximises; `gradient`, a callable (x_adv, y) to a tensor
-    like x, replaces autograd. Verdicts are on the logits, whatever is climbed."""
+    like x, replaces autograd. Verdicts are on the logits, whatever is climbed.
+    `targets` moves each row to a class: "given" (y holds it), "least-likely" (at x), "random" or "all"
+    in turn (y holds labels); success is then the target reached. apgd_t, fab_t and malt have a count of
+    that name."""
     check_images(x)
     if loss is not None and not callable(loss):
         keywords["loss"], loss = loss, None
     check_seed(seed)
-    request = {"loss": loss, "gradient": gradient, "seed": seed}
-    request["options"] = Table(_C.attack_options(name)).paths(keywords)
+    table = Table(_C.attack_options(name))
+    if targets is not None and "targets" in table.rows:
+        keywords["targets"], targets = targets, None
+    request = {"loss": loss, "gradient": gradient, "seed": seed, "targets": targets}
+    request["options"] = table.paths(keywords)
     with frozen_eval(model):
         call, images = computed(native(model), x)
         request["num_classes"] = class_count(model, x)
@@ -71,12 +78,15 @@ def _make(info):
         return run(info.name, model, x, y, **keywords)
 
     hooks = [("loss", None)] * ("loss" not in table.rows) + [("gradient", None)]
+    aims = [("targets", None)] * info.targeted
     lines = [
         "model: callable from a float batch in [0,1] to logits; x: (N, ...) float; y: (N) int64.",
         f"norms: {', '.join(info.norms)}.",
     ]
     if info.gradient:
         lines.append("loss, gradient: callables in place of the attack's own (namid.adaptive).")
+    if info.targeted:
+        lines.append("targets: given, least-likely, random or all (namid.attacks.run); None: off.")
     return describe(
         attack,
         name=info.name.replace("-", "_"),
@@ -84,7 +94,7 @@ def _make(info):
         lines=lines,
         positional=("model", "x", "y"),
         table=table,
-        more=(hooks if info.gradient else []) + [("seed", 0)],
+        more=(hooks if info.gradient else []) + aims + [("seed", 0)],
         returns=AttackResult,
     )
 
@@ -94,7 +104,8 @@ def table():
     return [AttackInfo(**{**row, "norms": tuple(row["norms"])}) for row in _C.attack_table()]
 
 
-__all__ = ["AttackInfo", "AttackResult", "SpatialGridResult", "run", "spatial_grid", "table"]
+__all__ = ["AttackInfo", "AttackResult", "SpatialFlowResult", "SpatialGridResult", "run"]
+__all__ += ["spatial_flow", "spatial_grid", "table"]
 for _info in table():
     _attack = _make(_info)
     globals()[_attack.__name__] = _attack

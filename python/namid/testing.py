@@ -25,8 +25,13 @@ class Robustness:
 def _check_ball(adv, x, norm, epsilon, name):
     """The attack is not believed: ball and box are measured here again, in float64."""
     delta = (adv.double() - x.double()).flatten(1)
-    size = {"linf": delta.abs().amax(1), "l2": delta.norm(dim=1), "l1": delta.abs().sum(1)}[norm]
-    slack = 1e-6 if norm == "linf" else epsilon * 1e-5
+    size = {
+        "linf": delta.abs().amax(1),
+        "l2": delta.norm(dim=1),
+        "l1": delta.abs().sum(1),
+        "l0": delta.ne(0).sum(1),
+    }[norm]
+    slack = {"linf": 1e-6, "l0": 0}.get(norm, epsilon * 1e-5)
     if not (bool((size <= epsilon + slack).all()) and adv.min() >= 0 and adv.max() <= 1):
         raise RuntimeError(
             f"{name}: left the ball or the box; largest {norm} norm {size.max():.6g}"

@@ -81,6 +81,16 @@ TEST(ValidateBudget, NamesTheRangeAndTheUnit) {
             "[pgd] epsilon: expected a number in [0, 1] for linf, got 256");
   EXPECT_EQ(refused({Norm::l2, -1}), "[pgd] epsilon: expected ≥ 0, got -1");
   EXPECT_EQ(refused({Norm::l2, std::nan("")}), "[pgd] epsilon: expected ≥ 0, got nan");
+  EXPECT_EQ(refused({Norm::l0, 3}), "[pgd] norm: expected linf or l2 or l1, got l0");
+  const auto sparse = [](double epsilon) {
+    return message_of([&] { validate_budget({Norm::l0, epsilon}, "fmn", {Norm::l0}); });
+  };
+  EXPECT_EQ(sparse(0), "no such error");
+  EXPECT_EQ(sparse(1), "no such error");
+  EXPECT_EQ(
+      sparse(0.5),
+      "[fmn] epsilon: expected 0 or a number of entries from 1 for l0, got 0.5; l0 counts the "
+      "entries that change");
 }
 
 TEST(Pgd, RefusesUnfitArgumentsBeforeTheFirstPass) {

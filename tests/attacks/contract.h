@@ -36,6 +36,10 @@ inline NamedAttack contracted(const Contract& contract, const Budget& budget) {
   return attack;
 }
 
+constexpr double usual_radius(Norm norm) {
+  return norm == Norm::linf ? 0.1 : norm == Norm::l0 ? 3 : 0.7;
+}
+
 struct ContractCase {
   Contract contract;
   Norm norm = Norm::linf;
@@ -58,7 +62,7 @@ inline void expect_inside(const at::Tensor& x_adv, const at::Tensor& x, const Bu
 /// A small curved model and its batch, for what a single attack promises besides.
 class ShapedBatch : public ::testing::TestWithParam<std::tuple<Norm, std::int64_t, Shape>> {
  protected:
-  Budget budget() const { return {norm, norm == Norm::linf ? 0.1 : 0.7}; }
+  Budget budget() const { return {norm, usual_radius(norm)}; }
 
   Norm norm = std::get<0>(GetParam());
   std::int64_t count = std::get<1>(GetParam());
@@ -77,7 +81,7 @@ inline std::string shaped_name(const ::testing::TestParamInfo<ShapedBatch::Param
 
 class AttackContract : public ::testing::TestWithParam<ContractCase> {
  protected:
-  Budget budget() const { return {norm, norm == Norm::linf ? 0.1 : 0.7}; }
+  Budget budget() const { return {norm, usual_radius(norm)}; }
   AttackResult attack(const Context& context = {.random = Random(0, "contract")}) const {
     return contracted(GetParam().contract, budget())(model, x, y, context);
   }

@@ -72,8 +72,31 @@ TEST_F(MinimumNormGolden, FmnIsTheReferences) {
                 {.036085}, 2e-4);
   expect_values(perturbation_norms(at(Norm::l1, 100, 1.02).x_adv, x, Norm::l1).slice(0, 0, 1),
                 {.352469}, 2e-4);
+  for (const int steps : {20, 100}) expect(at(Norm::l0, steps, 1.02), Norm::l0, {1, 1}, {7, 3});
   const auto faithful = at(Norm::l2, 100, 1);
   EXPECT_TRUE(same_bits(faithful.x_adv, x)) << "ends on the boundary of a linear model";
+}
+
+TEST(Fmn, InL0FindsTheFewestEntriesOfALinearModel) {
+  // z_1 − z_0 = Σ w_i (x_i − 0.5) − level: at the end of the box an entry gains |w_i| / 2.
+  const auto w = at::tensor({1.0f, 2.0f, -1.1f, 0.25f, -0.5f, 0.9f});
+  const auto x = at::full({1, 6}, 0.5), y = at::zeros({1}, at::kLong);
+  const auto run = [&](double epsilon, double level) {
+    const auto far = linear(at::stack({at::zeros_like(w), w}),
+                            at::stack({at::zeros({}), -w.sum() / 2 - level}), {6});
+    return fmn(far, x, y, {.budget = {Norm::l0, epsilon}, .steps = 100});
+  };
+  const auto entries_of = [&](double level) {
+    const auto result = run(6, level);
+    EXPECT_TRUE(result.success.item<bool>()) << level;
+    return perturbation_norms(result.x_adv, x, Norm::l0).item<double>();
+  };
+  EXPECT_EQ(entries_of(0.9), 1);
+  EXPECT_EQ(entries_of(1.45), 2);
+  EXPECT_EQ(entries_of(1.95), 3);
+  EXPECT_EQ(entries_of(2.4), 4);
+  EXPECT_FALSE(run(2, 1.95).success.item<bool>()) << "no two entries reach it";
+  EXPECT_LE(perturbation_norms(run(2, 1.95).x_adv, x, Norm::l0).item<double>(), 2);
 }
 
 TEST(DeepFool, BisectionTakesTheOvershootOff) {
@@ -167,6 +190,10 @@ TEST(MinimumNorm, SayWhatTheyDoNotKnow) {
   const Budget linf{Norm::linf, 0.1};
   EXPECT_EQ(message_of([&] { cw(model, x, y, {.budget = linf}); }),
             "[cw] norm: expected l2, got linf");
+  EXPECT_EQ(message_of([&] {
+              cw(model, x, y, {.budget = {Norm::l0, 3}});
+            }),
+            "[cw] norm: expected l2, got l0");
   EXPECT_EQ(message_of([&] { ddn(model, x, y, {.budget = linf}); }),
             "[ddn] norm: expected l2, got linf");
   EXPECT_EQ(message_of([&] { ddn(model, x, y, {.levels = 1}); }),

@@ -152,6 +152,20 @@ TEST(Projection, L1WithBoxIsTheNearestPointOfBoth) {
   }
 }
 
+TEST(Projection, L0KeepsTheEntriesThatMovedFarthestWithinTheBox) {
+  const auto x = at::tensor({0.5f, 0.9f, 0.25f, 0.5f, 0.125f}).view({1, 5});
+  const auto moved = at::tensor({0.6f, 3.0f, 0.0f, 0.75f, 0.375f}).view({1, 5});
+  const auto expect = [&](double epsilon, const std::vector<float>& expected) {
+    EXPECT_TRUE(at::allclose(project(moved, x, {Norm::l0, epsilon})[0], at::tensor(expected)));
+  };
+  expect(1, {0.5, 0.9, 0.0, 0.5, 0.125});  // of three equal moves the first
+  expect(3.9, {0.5, 0.9, 0.0, 0.75, 0.375});
+  expect(5, {0.6, 1.0, 0.0, 0.75, 0.375});
+  expect(100, {0.6, 1.0, 0.0, 0.75, 0.375});
+  const auto norms = sample_norms(at::tensor({0.0f, -0.0f, 1e-30f, -2.0f}).view({2, 2}), Norm::l0);
+  EXPECT_TRUE(at::equal(norms, doubles({0, 2})));
+}
+
 TEST(Projection, RadiusZeroKeepsEvenTheSignOfZero) {
   const auto x = at::tensor({-0.0f, 0.0f, 1.0f, 0.3f}).view({1, 4});
   for (const auto norm : {Norm::linf, Norm::l2, Norm::l1})

@@ -17,7 +17,7 @@ TEST(AttackRegistry, EveryEntryIsCompleteAndWorks) {
     NamedAttack attack(info.name);
     EXPECT_EQ(attack.info().name, info.name);
     for (const auto norm : info.norms) {
-      attack.budget() = {norm, 0.1};
+      attack.budget() = {norm, norm == Norm::l0 ? 1 : 0.1};
       attack.validate();
       const auto result = attack(curved({1, 8, 8}), images(3, {1, 8, 8}), labels(3, 4));
       EXPECT_EQ(result.success.sizes(), at::IntArrayRef({3})) << info.name;

@@ -124,6 +124,61 @@ TEST(AttackSet, WithoutATargetClassTheNextOneIsTaken) {
   EXPECT_TRUE(at::equal(attacked.set.target, (attacked.set.y + 1) % 3));
 }
 
+TEST(AttackSet, LeastLikelyAndRandomTargetsSwitchTargetedOn) {
+  const Bent bent;
+  const auto attack = attack_with({{"epsilon", "0.2"}});
+  const auto least = bent.run(attack, {.targets = attacks::Targets::least_likely});
+  const auto x = bent.dataset.images.to(at::kFloat) / 255;
+  EXPECT_TRUE(
+      at::equal(least.set.target, attacks::least_likely_class(bent.model(x), bent.dataset.labels)));
+  EXPECT_EQ(least.result["targets"], "least-likely");
+  EXPECT_EQ(least.result["targeted"], true);
+  EXPECT_FALSE(least.result.contains("robust"));
+  EXPECT_HAS(least.set.options, "targeted=true");
+  const auto drawn = bent.run(attack, {.targets = attacks::Targets::random});
+  EXPECT_TRUE((drawn.set.target != drawn.set.y).all().item<bool>());
+  EXPECT_FALSE(at::equal(drawn.set.target, (drawn.set.y + 1) % 3));
+  EXPECT_TRUE(at::equal(
+      drawn.set.target,
+      bent.run(attack, {.compute_batch = 7, .targets = attacks::Targets::random}).set.target));
+}
+
+TEST(AttackSet, AllTargetsReachWhatAnyOneReaches) {
+  const Bent bent;
+  const auto attack = attack_with({{"targeted", "true"}, {"epsilon", "0.01"}});
+  const auto all = bent.run(attack, {.targets = attacks::Targets::all});
+  auto any = at::zeros({30}, at::kBool);
+  for (int target = 0; target < 3; ++target) {
+    const auto one = bent.run(attack, {.target_class = target}).set;
+    any.index_put_({one.index - 1000}, any.index({one.index - 1000}) | one.success);
+  }
+  EXPECT_TRUE(at::equal(all.set.success, any));
+  EXPECT_GT(any.sum().item<std::int64_t>(), 0);
+  EXPECT_LT(any.sum().item<std::int64_t>(), 30);
+  EXPECT_EQ(all.set.size(), 30);
+  EXPECT_EQ(count_rows(bent.check(all)).failed(), 0);
+  const auto reached = bent.model(all.set.x_adv).argmax(1) == all.set.target;
+  EXPECT_TRUE(at::equal(all.set.success, reached));
+}
+
+TEST(AttackSet, CountsEntriesInL0) {
+  const Bent bent;
+  NamedAttack attack("fmn");
+  attack.budget() = {Norm::l0, 2};
+  const auto attacked = bent.run(attack);
+  EXPECT_EQ(count_rows(bent.check(attacked)).failed(), 0);
+  EXPECT_GT(attacked.result["fooled"], 30 - attacked.result["natural"]["correct"].get<int>());
+  EXPECT_LE(attacked.result["median_norms"]["l0"], 2);
+  EXPECT_GE(attacked.result["median_norms"]["l0"], 1);
+  auto wide = attacked.set;
+  wide.epsilon = 1;
+  wide.x_adv = wide.x_adv + 0.01;
+  for (const auto& row : check_set({bent.model, bent.dataset, {Norm::l0, 1}, 7}, wide)) {
+    EXPECT_EQ(row.verdict->l0, 6);
+    EXPECT_FALSE(row.verdict->in_ball);
+  }
+}
+
 TEST(AttackSet, NamesModelAndDataWhateverTheLimit) {
   const Bent bent;
   const auto attacked = bent.run(attack_with({}));
@@ -140,6 +195,10 @@ TEST(AttackSet, WrongOptionsAreRefused) {
   EXPECT_HAS(message(attack_with({}), {.target_class = 1}), "target_class: the attack is not");
   EXPECT_HAS(message(attack_with({{"targeted", "true"}}), {.target_class = 3}),
              "target_class: expected 0 to 2, got 3");
+  EXPECT_HAS(message(attack_with({}), {.target_class = 1, .targets = attacks::Targets::all}),
+             "target_class: goes with --targets given alone");
+  EXPECT_HAS(message(NamedAttack("fab"), {.targets = attacks::Targets::all}),
+             "[fab] targets: the attack cannot move towards a given class");
   EXPECT_HAS(message(attack_with({}), {.compute_batch = 0}), "compute_batch: expected ≥ 1");
   EXPECT_HAS(message(attack_with({}), {.confidence = 1}), "confidence");
   NamedAttack wide("pgd");

@@ -104,6 +104,23 @@ TEST(Suite, RefusalsSayWhatIsWrong) {
              "8/255");
 }
 
+TEST(Suite, AListsAttacksMayAimAtClasses) {
+  const auto suite = suite_of("pgd(targets=all, steps=3), apgd-t(targets=2)");
+  EXPECT_HAS(suite.attacks[0].options, "targets=all");
+  EXPECT_EQ(suite.attacks[1].rounds(10), 2);
+  const auto model = toy_model();
+  const auto x = toy_data(20).images.to(at::kFloat) / 255;
+  const auto y = toy_data(20).labels;
+  const auto aimed = suite.attacks[0].run(model, x, y, {});
+  EXPECT_TRUE(at::equal(aimed.success, model(aimed.x_adv).argmax(1) != y)) << "of two classes";
+  EXPECT_GT(aimed.success.sum().item<std::int64_t>(),
+            (model(x).argmax(1) != y).sum().item<std::int64_t>());
+  EXPECT_HAS(refusal("fab(targets=all)"), "[fab] targets: the attack cannot move");
+  EXPECT_HAS(refusal("pgd(targets=given)"), "expected least-likely, random or all");
+  EXPECT_HAS(refusal("pgd(targets=every)"), "least-likely");
+  EXPECT_HAS(refusal("fmn", attacks::Norm::l0), "norm: expected linf or l2 or l1, got l0");
+}
+
 TEST(Suite, ParityAsksForTheReferencesDraws) {
   const auto suite =
       suite_of("autoattack", attacks::Norm::linf, {.compat = attacks::Compat::autoattack});

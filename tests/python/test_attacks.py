@@ -52,6 +52,64 @@ def test_same_seed_same_result_whatever_the_neighbours():
     assert not torch.equal(other.adv, again.adv)
 
 
+def test_fmn_counts_entries_in_l0():
+    model = linear_model()
+    x, y = batch()
+    found = namid.attacks.fmn(model, x, y, norm="l0", epsilon=12, steps=100)
+    entries = (found.adv != x).flatten(1).sum(1).double()
+    assert torch.equal(found.norms["l0"], entries)
+    assert found.success.all() and entries[model(x).argmax(1) == y].min() >= 1
+    assert "l0" in {row.name: row.norms for row in namid.attacks.table()}["fmn"]
+    with pytest.raises(ValueError, match="number of entries from 1 for l0, got 0.5"):
+        namid.attacks.fmn(model, x, y, norm="l0")
+    with pytest.raises(ValueError, match=r"\[pgd\] norm: expected linf or l2 or l1, got l0"):
+        namid.attacks.pgd(model, x, y, norm="l0", epsilon=3)
+
+
+def test_targets_say_where_an_attack_moves():
+    model = linear_model()
+    x, y = batch()
+    z = model(x).detach()
+    keywords = {"norm": "l2", "epsilon": 3, "steps": 20}
+    least = namid.attacks.pgd(model, x, y, targets="least-likely", **keywords)
+    assert torch.equal(least.target, z.scatter(1, y[:, None], torch.inf).argmin(1))
+    assert torch.equal(least.success, model(least.adv).argmax(1) == least.target)
+    every = namid.attacks.pgd(model, x, y, targets="all", **keywords)
+    ones = [namid.attacks.pgd(model, x, (y + n) % 3, targets="given", **keywords) for n in (1, 2)]
+    assert torch.equal(every.success, ones[0].success | ones[1].success)
+    assert every.backwards == ones[0].backwards + ones[1].backwards
+    targeted = namid.attacks.pgd(model, x, (y + 1) % 3, targeted=True, **keywords)
+    assert torch.equal(targeted.adv, ones[0].adv) and targeted.target is None
+    assert (namid.attacks.square(model, x, y, queries=2, targets="random").target != y).all()
+    with pytest.raises(ValueError, match=r"\[fab\] targets: .* these can: pgd"):
+        namid.attacks.run("fab", model, x, y, targets="all")
+    with pytest.raises(ValueError, match="least-likely"):
+        namid.attacks.pgd(model, x, y, targets="nearest")
+    with pytest.raises(ValueError, match="targets"):
+        namid.attacks.fab(model, x, y, targets="all")
+    assert "targets" in inspect.signature(namid.attacks.pgd).parameters
+
+
+def test_a_flow_moves_pixels():
+    torch.manual_seed(0)
+    axis = torch.linspace(-2.5, 2.5, 9)
+    spot = torch.exp(-(axis[:, None] ** 2) - axis**2).expand(2, 1, 9, 9).clone()
+    slope = torch.linspace(-1, 1, 9).expand(9, 9).reshape(-1)
+
+    def model(x):
+        side = (x.flatten(1) * slope).sum(1)
+        return torch.stack([torch.zeros_like(side), side - torch.tensor([1, 1e3])[: len(x)]], 1)
+
+    y = torch.zeros(2, dtype=torch.int64)
+    found = namid.attacks.spatial_flow(model, spot, y, steps=30, smoothness=0.1)
+    assert found.success.tolist() == [True, False]
+    assert torch.equal(found.adv[1], spot[1]) and not found.flow[1].any()
+    assert found.flow.shape == (2, 9, 9, 2) and found.displacement[0] > 0 and found.roughness[0] > 0
+    assert found.forwards == found.backwards + 2
+    with pytest.raises(ValueError, match="step"):
+        namid.attacks.spatial_flow(model, spot, y, stepz=3)
+
+
 def test_a_name_with_a_dash_is_a_function_with_an_underscore():
     x, y = batch(2)
     result = namid.attacks.fab_t(linear_model(), x, y, epsilon=1, steps=5)
