@@ -112,7 +112,8 @@ attacks::Budget VerifyCommand::budget(const eval::AdversarialSet& set) const {
   const attacks::Budget budget{.norm = verify.norm.value_or(set.norm.value_or(attacks::Norm::linf)),
                                .epsilon = verify.epsilon.value_or(set.epsilon.value_or(0))};
   try {
-    attacks::validate_budget(budget, "verify");
+    using enum attacks::Norm;
+    attacks::validate_budget(budget, "verify", {linf, l2, l1, wasserstein});
   } catch (const OptionError& error) {
     if (verify.epsilon.is_auto()) throw DataError(str(set.file, ": ", error.what()));
     throw;

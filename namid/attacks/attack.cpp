@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/attacks/attack.h"
 
+#include "namid/attacks/checks.h"
 #include "namid/core/error.h"
 
 namespace namid::attacks {
@@ -74,8 +75,9 @@ void check_labels(const at::Tensor& x, const at::Tensor& y, std::int64_t classes
 
 }  // namespace
 
-void validate_budget(const Budget& budget, std::string_view where) {
+void validate_budget(const Budget& budget, std::string_view where, const std::vector<Norm>& known) {
   validate(budget, where);
+  check_norm(budget.norm, known, where);
   if (budget.norm == Norm::linf && budget.epsilon > 1)
     refuse(where,
            str("epsilon: expected a number in [0, 1] for linf, got ", budget.epsilon,

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "namid/core/options.h"
 #include "namid/core/random.h"
@@ -18,10 +19,12 @@ namespace namid::attacks {
 
 using models::Classifier;
 
-/// Norm that measures a perturbation, over all entries of one sample.
-enum class Norm { linf, l2, l1 };
+/// What measures a perturbation: a norm over all entries of one sample, or the Wasserstein
+/// distance: the mean distance in pixels that the mass of x travels, in each channel for itself.
+enum class Norm { linf, l2, l1, wasserstein };
 
-/// Which perturbations are allowed: norm(x_adv - x) ≤ epsilon and x_adv in [0,1].
+/// Which perturbations are allowed: norm(x_adv - x) ≤ epsilon and x_adv in [0,1]; for wasserstein:
+/// some plan (transport.h) makes x_adv of x at a mean cost ≤ epsilon.
 struct Budget {
   Norm norm = Norm::linf;
   double epsilon = 8.0 / 255;
@@ -35,9 +38,11 @@ struct Budget {
 };
 NAMID_CHECK_FIELDS(Budget);
 
-/// Throws OptionError unless epsilon fits the norm: in [0,1] for linf (a larger one is in units of
-/// 0..255: the message says so).
-void validate_budget(const Budget& budget, std::string_view where);
+/// Throws OptionError "[cw] norm: expected l2, got linf" unless the norm is one of `known`, and
+/// unless epsilon fits it: in [0,1] for linf (a larger one is in units of 0..255: the message says
+/// so).
+void validate_budget(const Budget& budget, std::string_view where,
+                     const std::vector<Norm>& known = {Norm::linf, Norm::l2, Norm::l1});
 
 /// Forward and backward passes, in samples (a batch of 32 counts 32).
 struct Passes {
@@ -84,6 +89,8 @@ struct AttackResult {
   /// int64 (N): passes that the sample's own result took, whatever its neighbours did; undefined:
   /// the same for all rows, passes / N.
   at::Tensor forwards = {}, backwards = {};
+  /// Of Norm::wasserstein alone: the plan (N, C, H, W, K²) that makes x_adv, its proof.
+  at::Tensor plan = {};
 };
 
 /// Throws OptionError unless x is a finite float32 batch (N ≥ 1, ...) in [0,1] that fits the
@@ -97,6 +104,6 @@ void check_batch(const Classifier& model, const at::Tensor& x, const at::Tensor&
 namespace namid {
 template <>
 struct EnumNames<attacks::Norm> {
-  static constexpr std::array kNames{"linf", "l2", "l1"};
+  static constexpr std::array kNames{"linf", "l2", "l1", "wasserstein"};
 };
 }  // namespace namid

@@ -8,7 +8,7 @@
 
 namespace namid::attacks {
 
-void check_norm(Norm norm, std::initializer_list<Norm> known, std::string_view where) {
+void check_norm(Norm norm, const std::vector<Norm>& known, std::string_view where) {
   if (std::find(known.begin(), known.end(), norm) != known.end()) return;
   std::string names;
   for (const auto each : known) names += (names.empty() ? "" : " or ") + str(to_string(each));

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <initializer_list>
 #include <string_view>
+#include <vector>
 
 #include "namid/attacks/attack.h"
 
 namespace namid::attacks {
 
 /// OptionError "[cw] norm: expected l2, got linf" where an attack does not know the norm.
-void check_norm(Norm norm, std::initializer_list<Norm> known, std::string_view where);
+void check_norm(Norm norm, const std::vector<Norm>& known, std::string_view where);
 
 /// OptionError unless the samples of x are images (C, H, W), for attacks that look at rows and
 /// columns.

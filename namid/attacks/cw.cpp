@@ -127,8 +127,7 @@ class CwSearch {
 AttackResult cw(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                 const CwOptions& options, const Context& context) {
   validate(options, kCw);
-  validate_budget(options.budget, kCw);
-  check_norm(options.budget.norm, {Norm::l2}, kCw);
+  validate_budget(options.budget, kCw, {Norm::l2});
   check_batch(model, x, y, kCw);
   const AttackScope scope(model);
   return run_rounds(kCw, x, y, rounds(options), context, [&](const Round& round) {

@@ -73,8 +73,7 @@ AttackResult search(const Classifier& model, const Round& round, const DdnOption
 AttackResult ddn(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                  const DdnOptions& options, const Context& context) {
   validate(options, kDdn);
-  validate_budget(options.budget, kDdn);
-  check_norm(options.budget.norm, {Norm::l2}, kDdn);
+  validate_budget(options.budget, kDdn, {Norm::l2});
   if (options.levels == 1)
     throw OptionError("[ddn] levels: expected 0 (not rounded) or at least 2, got 1");
   check_batch(model, x, y, kDdn);

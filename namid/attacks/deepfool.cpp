@@ -136,8 +136,7 @@ AttackResult search(const Classifier& model, const Round& round, const DeepFoolO
 AttackResult deepfool(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                       const DeepFoolOptions& options, const Context& context) {
   validate(options, kDeepFool);
-  validate_budget(options.budget, kDeepFool);
-  check_norm(options.budget.norm, {Norm::l2, Norm::linf}, kDeepFool);
+  validate_budget(options.budget, kDeepFool, {Norm::l2, Norm::linf});
   check_compat(options.compat, {Compat::foolbox, Compat::torchattacks}, kDeepFool);
   if (options.compat == Compat::torchattacks)
     check_norm(options.budget.norm, {Norm::l2}, "deepfool, torchattacks");

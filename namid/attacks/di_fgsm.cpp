@@ -12,8 +12,7 @@ constexpr std::string_view kDiFgsm = "di-fgsm";
 AttackResult di_fgsm(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                      const DiFgsmOptions& options, const Context& context) {
   validate(options, kDiFgsm);
-  validate_budget(options.budget, kDiFgsm);
-  check_norm(options.budget.norm, {Norm::linf, Norm::l2}, kDiFgsm);
+  validate_budget(options.budget, kDiFgsm, {Norm::linf, Norm::l2});
   check_batch(model, x, y, kDiFgsm);
   check_images(x, kDiFgsm);
   const AttackScope scope(model);

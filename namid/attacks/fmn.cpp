@@ -40,6 +40,7 @@ at::Tensor into_ball(const at::Tensor& delta, const at::Tensor& radius, Norm nor
     case Norm::l2:
       return delta * rows((radius / sample_norms(delta, norm).clamp_min(1e-30)).clamp_max(1));
     case Norm::l1:
+    case Norm::wasserstein:  // refused before
       break;
   }
   const auto theta = at::where(sample_norms(delta, norm) > radius, threshold(delta, radius), 0);

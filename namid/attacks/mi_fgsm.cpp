@@ -12,8 +12,7 @@ constexpr std::string_view kMiFgsm = "mi-fgsm";
 AttackResult mi_fgsm(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                      const MiFgsmOptions& options, const Context& context) {
   validate(options, kMiFgsm);
-  validate_budget(options.budget, kMiFgsm);
-  check_norm(options.budget.norm, {Norm::linf, Norm::l2}, kMiFgsm);
+  validate_budget(options.budget, kMiFgsm, {Norm::linf, Norm::l2});
   check_compat(options.compat, {Compat::torchattacks, Compat::foolbox}, kMiFgsm);
   check_batch(model, x, y, kMiFgsm);
   const bool last = options.nesterov || options.compat != Compat::none;

@@ -11,14 +11,17 @@
 #include "namid/attacks/fab_t.h"
 #include "namid/attacks/fgsm.h"
 #include "namid/attacks/fmn.h"
+#include "namid/attacks/frank_wolfe.h"
 #include "namid/attacks/malt.h"
 #include "namid/attacks/mi_fgsm.h"
 #include "namid/attacks/noise.h"
 #include "namid/attacks/pgd.h"
+#include "namid/attacks/projected_sinkhorn.h"
 #include "namid/attacks/random_search.h"
 #include "namid/attacks/square.h"
 #include "namid/attacks/ti_dim.h"
 #include "namid/attacks/ti_fgsm.h"
+#include "namid/attacks/transport_pgd.h"
 #include "namid/core/error.h"
 
 namespace namid::attacks {
@@ -28,7 +31,7 @@ struct NamedAttack::Bound {
   virtual std::unique_ptr<Bound> copy() const = 0;
   virtual void add_options(OptionSet& set, std::string section) = 0;
   virtual Budget& budget() = 0;
-  virtual void validate() const = 0;
+  virtual void validate(const std::vector<Norm>& norms) const = 0;
   virtual int rounds(std::int64_t classes) const = 0;
   virtual AttackResult run(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                            const Context& context) const = 0;
@@ -46,9 +49,9 @@ struct BoundTo final : Bound {
     set.add(std::move(section), options);
   }
   Budget& budget() override { return options.budget; }
-  void validate() const override {
+  void validate(const std::vector<Norm>& norms) const override {
     namid::validate(options, name);
-    validate_budget(options.budget, name);
+    validate_budget(options.budget, name, norms);
   }
   int rounds(std::int64_t classes) const override { return attacks::rounds(options, classes); }
   AttackResult run(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
@@ -236,6 +239,30 @@ const std::vector<Row>& rows() {
         .gradient = false,
         .budget = RandomSearchOptions{}.budget},
        bind<RandomSearchOptions, random_search>},
+      {{.name = "frank-wolfe",
+        .summary = "Frank-Wolfe steps on the transport of pixel mass",
+        .paper = "wu2020",
+        .norms = {Norm::wasserstein},
+        .targeted = false,
+        .gradient = true,
+        .budget = FrankWolfeOptions{}.budget},
+       bind<FrankWolfeOptions, frank_wolfe>},
+      {{.name = "transport-pgd",
+        .summary = "gradient steps on the transport of pixel mass, dual projection",
+        .paper = "wu2020",
+        .norms = {Norm::wasserstein},
+        .targeted = false,
+        .gradient = true,
+        .budget = TransportPgdOptions{}.budget},
+       bind<TransportPgdOptions, transport_pgd>},
+      {{.name = "projected-sinkhorn",
+        .summary = "signed steps and entropic projection onto the Wasserstein ball",
+        .paper = "wong2019",
+        .norms = {Norm::wasserstein},
+        .targeted = false,
+        .gradient = true,
+        .budget = ProjectedSinkhornOptions{}.budget},
+       bind<ProjectedSinkhornOptions, projected_sinkhorn>},
   };
   return table;
 }
@@ -284,7 +311,7 @@ Budget& NamedAttack::budget() {
   return bound_->budget();
 }
 void NamedAttack::validate() const {
-  bound_->validate();
+  bound_->validate(info_->norms);
 }
 int NamedAttack::rounds(std::int64_t classes) const {
   return bound_->rounds(classes);

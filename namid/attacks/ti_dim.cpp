@@ -12,8 +12,7 @@ constexpr std::string_view kTiDim = "ti-dim";
 AttackResult ti_dim(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                     const TiDimOptions& options, const Context& context) {
   validate(options, kTiDim);
-  validate_budget(options.budget, kTiDim);
-  check_norm(options.budget.norm, {Norm::linf, Norm::l2}, kTiDim);
+  validate_budget(options.budget, kTiDim, {Norm::linf, Norm::l2});
   check_compat(options.compat, {Compat::reference}, kTiDim);
   const bool reference = options.compat == Compat::reference;
   if (reference) check_norm(options.budget.norm, {Norm::linf}, "ti-dim, reference");

@@ -12,8 +12,7 @@ constexpr std::string_view kTiFgsm = "ti-fgsm";
 AttackResult ti_fgsm(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                      const TiFgsmOptions& options, const Context& context) {
   validate(options, kTiFgsm);
-  validate_budget(options.budget, kTiFgsm);
-  check_norm(options.budget.norm, {Norm::linf, Norm::l2}, kTiFgsm);
+  validate_budget(options.budget, kTiFgsm, {Norm::linf, Norm::l2});
   check_batch(model, x, y, kTiFgsm);
   check_images(x, kTiFgsm);
   const auto kernel = kernel_of(options.smoothing);

@@ -27,6 +27,8 @@ double norm_of(const AttemptRow& attempt, attacks::Norm norm) {
       return attempt.l2;
     case attacks::Norm::l1:
       return attempt.l1;
+    case attacks::Norm::wasserstein:
+      return attempt.wasserstein.value_or(0);
   }
   return 0;
 }

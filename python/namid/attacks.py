@@ -38,6 +38,7 @@ class AttackResult:
     norms: dict  # "linf", "l2", "l1": float64 (N) of adv - x
     forwards: int  # samples forwarded, without the one that finds the class count
     backwards: int
+    plan: torch.Tensor | None = None  # wasserstein: (N, C, H, W, K * K), makes adv of x
 
 
 def run(name, model, x, y, *, seed=0, loss=None, gradient=None, **keywords):
