@@ -29,15 +29,18 @@ class SinkhornDual {
     update_alpha(at::ones({x.size(0)}, x_.options().dtype(at::kBool)));
   }
 
-  /// α, β, ψ of the samples that are `open`.
-  void ascend(const at::Tensor& open) {
+  /// α, β, ψ of the samples that are `open`; → the dual before ψ moved.
+  at::Tensor ascend(const at::Tensor& open) {
     update_alpha(open);
     const auto sums = arrived((alpha_.unsqueeze(-1) + log_kernel()).exp(), kernel_);
     const auto w = lambert_w_of_exp(y_ * lambda_ + sums.log() + std::log(lambda_));
     beta_ = at::where(per_sample(open, beta_), y_ * lambda_ - w, beta_);
-    const auto moved = plan() * costs_;
+    const auto now = plan();
+    const auto value = dual(now);
+    const auto moved = now * costs_;
     const auto slope = sample_sums(moved) - epsilon_, curvature = sample_sums(moved * costs_);
     psi_ = at::where(open & (curvature > 0), stepped(slope / curvature), psi_);
+    return value;
   }
   void update_alpha(const at::Tensor& open) {
     const auto alpha = x_.log() - (gathered(beta_, kernel_) + log_kernel()).logsumexp(-1);
@@ -90,8 +93,7 @@ SinkhornPoint sinkhorn_projection(const at::Tensor& y, const at::Tensor& x, cons
   auto open = at::ones({x.size(0)}, x.options().dtype(at::kBool));
   auto before = problem.dual(problem.plan());
   for (int i = 0; i < options.iterations && open.any().item<bool>(); ++i) {
-    problem.ascend(open);
-    const auto now = problem.dual(problem.plan());
+    const auto now = problem.ascend(open);
     const auto still = (now - before).abs() > options.tolerance * (now.abs() + 1);
     open = open & still;  // NaN is not still either
     before = now;

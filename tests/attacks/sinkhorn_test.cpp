@@ -76,8 +76,7 @@ TEST_F(SinkhornProjection, APointInsideTheBallNearlyStays) {
 
 TEST_F(SinkhornProjection, ThePlanIsACouplingOfTheBall) {
   const auto point = x + wave({3, 2, 6, 5}, 0.4, 1.7);
-  const auto found =
-      projected(point, {.lambda = 300, .iterations = 5000, .tolerance = 1e-15}, 0.1);
+  const auto found = projected(point, {.lambda = 300, .iterations = 5000, .tolerance = 1e-15}, 0.1);
   EXPECT_TRUE(found.finite.all().item<bool>());
   EXPECT_GE(found.plan.min().item<double>(), 0);
   EXPECT_LT(largest_of(found.plan.sum(-1) - x / mass), 1e-12) << "row sums";
@@ -129,9 +128,10 @@ class ProjectedSinkhornAttack : public ::testing::Test {
 
 TEST_F(ProjectedSinkhornAttack, StaysInTheBallAndRaisesTheLoss) {
   for (const double epsilon : {.02, .2}) {
-    const auto made = projected_sinkhorn(
-        model, x, y,
-        {.budget = {Norm::wasserstein, epsilon}, .steps = 10, .projection = {.lambda = 1e5, .iterations = 100}});
+    const auto made = projected_sinkhorn(model, x, y,
+                                         {.budget = {Norm::wasserstein, epsilon},
+                                          .steps = 10,
+                                          .projection = {.lambda = 1e5, .iterations = 100}});
     EXPECT_TRUE(at::allclose(made.plan.sum(-1), x, 0, 1e-5));
     EXPECT_TRUE(at::allclose(arrived(made.plan, 5), made.x_adv, 0, 2e-6));
     const auto cost = transport_cost(made.plan, move_costs(8, 8, 5)) / mass_of(x);

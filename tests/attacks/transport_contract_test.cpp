@@ -36,13 +36,12 @@ TEST_P(TransportDistance, FoolsALinearModelBeyondItAndNotBelow) {
 INSTANTIATE_TEST_SUITE_P(
     All, TransportDistance,
     ::testing::Values(
-        Contract{.attack = "frank-wolfe",
-                               .options = {{"interval_tolerance", "1e-7"}},
-                               .reach = 1.05},
+        Contract{
+            .attack = "frank-wolfe", .options = {{"interval_tolerance", "1e-7"}}, .reach = 1.05},
         Contract{.attack = "transport-pgd", .options = {{"step_size", "0.05"}}, .reach = 1.01},
-        Contract{.attack = "projected-sinkhorn", .options = {{"lambda", "100000"},
-                                           {"steps", "10"},
-                                           {"sinkhorn_iterations", "200"}}, .reach = 1.05}),
+        Contract{.attack = "projected-sinkhorn",
+                 .options = {{"lambda", "100000"}, {"steps", "10"}, {"sinkhorn_iterations", "200"}},
+                 .reach = 1.05}),
     [](const auto& info) {
       auto name = info.param.attack;
       std::replace(name.begin(), name.end(), '-', '_');
