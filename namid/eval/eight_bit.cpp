@@ -124,7 +124,7 @@ std::vector<Verdict> verify_with_eight_bit(const models::Classifier& model, cons
   auto verdicts = verify(model, x, claimed, y, budget, draws);
   const auto pixels = nearest_eight_bit(x, claimed.x_adv, budget).to(x.device()).to(at::kFloat);
   const auto images = pixels / at::full({1}, 255.0, pixels.options());  // as data::make_batch
-  const auto rounded = verify(model, x, images, y, budget, draws);
+  const auto rounded = verify(model, x, {images, claimed.plan}, y, budget, draws);
   for (std::size_t i = 0; i < verdicts.size(); ++i)
     verdicts[i].eight_bit = {.inside = rounded[i].finite && rounded[i].in_ball && rounded[i].in_box,
                              .prediction = rounded[i].reading.prediction,

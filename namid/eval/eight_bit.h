@@ -25,8 +25,8 @@ at::Tensor nearest_eight_bit(const at::Tensor& x, const at::Tensor& x_adv,
                              const attacks::Budget& budget);
 
 /// `verify`, and Verdict::eight_bit by a second forward, of the 8-bit images. Verdicts are those of
-/// `verify`. In a Wasserstein ball none is inside: rounding makes and loses mass, and no plan is
-/// sought for another image.
+/// `verify`. In a Wasserstein ball only an x_adv that is itself of 8 bits is inside: rounding makes
+/// and loses mass, and no plan is sought for another image.
 std::vector<Verdict> verify_with_eight_bit(const models::Classifier& model, const at::Tensor& x,
                                            const Claimed& claimed, const at::Tensor& y,
                                            const attacks::Budget& budget, int draws = 1);

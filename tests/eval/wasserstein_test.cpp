@@ -150,7 +150,7 @@ TEST_P(WassersteinAttacks, EvaluateToVerifiedRowsWithTheirCost) {
     EXPECT_FALSE(row.refuted) << row.sample;
     ASSERT_TRUE(row.wasserstein.has_value());
     EXPECT_LE(*row.wasserstein, 0.2 * (1 + 1e-3));
-    EXPECT_FALSE(row.eight_bit);
+    EXPECT_TRUE(row.step == 0 || !row.eight_bit) << "moved mass is not of 8 bits";
     broken += row.success;
     ledger.add(GetParam(), row);
   }
