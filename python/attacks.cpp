@@ -69,6 +69,7 @@ py::dict result_dict(const attacks::AttackResult& result, const at::Tensor& x) {
   out["step"] = result.step;
   out["loss"] = result.loss;
   out["norms"] = norms;
+  out["plan"] = result.plan.defined() ? py::cast(result.plan) : py::none();
   out["forwards"] = result.passes.forwards;
   out["backwards"] = result.passes.backwards;
   return out;

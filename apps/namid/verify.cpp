@@ -113,7 +113,7 @@ attacks::Budget VerifyCommand::budget(const eval::AdversarialSet& set) const {
                                .epsilon = verify.epsilon.value_or(set.epsilon.value_or(0))};
   try {
     using enum attacks::Norm;
-    attacks::validate_budget(budget, "verify", {linf, l2, l1, l0});
+    attacks::validate_budget(budget, "verify", {linf, l2, l1, l0, wasserstein});
   } catch (const OptionError& error) {
     if (verify.epsilon.is_auto()) throw DataError(str(set.file, ": ", error.what()));
     throw;

@@ -19,10 +19,13 @@ namespace namid::attacks {
 
 using models::Classifier;
 
-/// Norm that measures a perturbation, over all entries of one sample; l0: how many of them differ.
-enum class Norm { linf, l2, l1, l0 };
+/// What measures a perturbation: a norm over all entries of one sample (l0: how many of them
+/// differ), or the Wasserstein distance: the mean distance in pixels that the mass of x travels, in
+/// each channel for itself.
+enum class Norm { linf, l2, l1, l0, wasserstein };
 
-/// Which perturbations are allowed: norm(x_adv - x) ≤ epsilon and x_adv in [0,1].
+/// Which perturbations are allowed: norm(x_adv - x) ≤ epsilon and x_adv in [0,1]; for wasserstein:
+/// some plan (transport.h) makes x_adv of x at a mean cost ≤ epsilon.
 struct Budget {
   Norm norm = Norm::linf;
   double epsilon = 8.0 / 255;
@@ -89,6 +92,8 @@ struct AttackResult {
   /// int64 (N): passes that the sample's own result took, whatever its neighbours did; undefined:
   /// the same for all rows, passes / N.
   at::Tensor forwards = {}, backwards = {};
+  /// Of Norm::wasserstein alone: the plan (N, C, H, W, K²) that makes x_adv, its proof.
+  at::Tensor plan = {};
 };
 
 /// Throws OptionError unless x is a finite float32 batch (N ≥ 1, ...) in [0,1] that fits the
@@ -102,6 +107,6 @@ void check_batch(const Classifier& model, const at::Tensor& x, const at::Tensor&
 namespace namid {
 template <>
 struct EnumNames<attacks::Norm> {
-  static constexpr std::array kNames{"linf", "l2", "l1", "l0"};
+  static constexpr std::array kNames{"linf", "l2", "l1", "l0", "wasserstein"};
 };
 }  // namespace namid

@@ -48,6 +48,7 @@ at::Tensor into_ball(const at::Tensor& delta, const at::Tensor& radius, Norm nor
     case Norm::l0:
       return delta.masked_fill(delta.abs() < rows(smallest_kept(delta, radius)), 0);
     case Norm::l1:
+    case Norm::wasserstein:  // refused before
       break;
   }
   const auto theta = at::where(sample_norms(delta, norm) > radius, threshold(delta, radius), 0);

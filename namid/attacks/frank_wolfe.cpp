@@ -3,8 +3,8 @@
 
 namespace namid::attacks {
 
-TransportResult frank_wolfe(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
-                            const FrankWolfeOptions& options, const Context& context) {
+AttackResult frank_wolfe(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
+                         const FrankWolfeOptions& options, const Context& context) {
   constexpr std::string_view kWhere = "frank-wolfe";
   validate(options, kWhere);
   const auto next = [&](const TransportBall& ball, const at::Tensor& plan,
@@ -13,7 +13,15 @@ TransportResult frank_wolfe(const Classifier& model, const at::Tensor& x, const 
         entropic_oracle(gradient, ball.x, ball.costs, ball.limit, options.gamma, options.oracle);
     return plan + (vertex - plan) * (2.0 / (step + 2));
   };
-  return climb_plans(model, x, y, {kWhere, options.budget, options.steps, options.judge, next},
+  return climb_plans(model, x, y,
+                     {.where = kWhere,
+                      .budget = options.budget,
+                      .kernel = options.kernel,
+                      .steps = options.steps,
+                      .overflow = options.overflow,
+                      .capacity = options.capacity,
+                      .judge = options.judge,
+                      .next = next},
                      context);
 }
 

@@ -11,14 +11,17 @@
 #include "namid/attacks/fab_t.h"
 #include "namid/attacks/fgsm.h"
 #include "namid/attacks/fmn.h"
+#include "namid/attacks/frank_wolfe.h"
 #include "namid/attacks/malt.h"
 #include "namid/attacks/mi_fgsm.h"
 #include "namid/attacks/noise.h"
 #include "namid/attacks/pgd.h"
+#include "namid/attacks/projected_sinkhorn.h"
 #include "namid/attacks/random_search.h"
 #include "namid/attacks/square.h"
 #include "namid/attacks/ti_dim.h"
 #include "namid/attacks/ti_fgsm.h"
+#include "namid/attacks/transport_pgd.h"
 #include "namid/core/error.h"
 
 namespace namid::attacks {
@@ -236,6 +239,30 @@ const std::vector<Row>& rows() {
         .gradient = false,
         .budget = RandomSearchOptions{}.budget},
        bind<RandomSearchOptions, random_search>},
+      {{.name = "frank-wolfe",
+        .summary = "Frank-Wolfe steps on the transport of pixel mass",
+        .paper = "wu2020",
+        .norms = {Norm::wasserstein},
+        .targeted = false,
+        .gradient = true,
+        .budget = FrankWolfeOptions{}.budget},
+       bind<FrankWolfeOptions, frank_wolfe>},
+      {{.name = "transport-pgd",
+        .summary = "gradient steps on the transport of pixel mass, dual projection",
+        .paper = "wu2020",
+        .norms = {Norm::wasserstein},
+        .targeted = false,
+        .gradient = true,
+        .budget = TransportPgdOptions{}.budget},
+       bind<TransportPgdOptions, transport_pgd>},
+      {{.name = "projected-sinkhorn",
+        .summary = "signed steps and entropic projection onto the Wasserstein ball",
+        .paper = "wong2019",
+        .norms = {Norm::wasserstein},
+        .targeted = false,
+        .gradient = true,
+        .budget = ProjectedSinkhornOptions{}.budget},
+       bind<ProjectedSinkhornOptions, projected_sinkhorn>},
   };
   return table;
 }

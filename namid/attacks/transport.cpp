@@ -63,11 +63,15 @@ at::Tensor move_costs(std::int64_t rows, std::int64_t columns, int kernel) {
   return costs;
 }
 
+int kernel_of(const at::Tensor& plan) {
+  return static_cast<int>(std::lround(std::sqrt(static_cast<double>(plan.size(-1)))));
+}
+
 at::Tensor plan_of_rest(const at::Tensor& x, int kernel) {
   auto shape = x.sizes().vec();
   shape.push_back(kernel * kernel);
   auto plan = at::zeros(shape, x.options());
-  plan.select(-1, (kernel / 2) * kernel + kernel / 2).copy_(x);
+  plan.select(-1, place_of_rest(kernel)).copy_(x);
   return plan;
 }
 
@@ -106,15 +110,21 @@ at::Tensor simplex_projection(const at::Tensor& v, const at::Tensor& total) {
   return (v - threshold).clamp_min(0);
 }
 
+at::Tensor plan_at(const at::Tensor& lambda, const at::Tensor& plan, const at::Tensor& x,
+                   const at::Tensor& costs) {
+  return simplex_projection(plan - costs * as_rows(lambda, plan), x);
+}
+
+at::Tensor dual_multiplier(const at::Tensor& plan, const at::Tensor& x, const at::Tensor& costs,
+                           const at::Tensor& budget, const Bisection& bisection) {
+  return bisect(largest(plan) * 2 + largest(x), bisection, [&](const at::Tensor& lambda) {
+    return transport_cost(plan_at(lambda, plan, x, costs), costs) - budget;
+  });
+}
+
 at::Tensor dual_projection(const at::Tensor& plan, const at::Tensor& x, const at::Tensor& costs,
                            const at::Tensor& budget, const Bisection& bisection) {
-  const auto at_lambda = [&](const at::Tensor& lambda) {
-    return simplex_projection(plan - costs * as_rows(lambda, plan), x);
-  };
-  const auto lambda = bisect(largest(plan) * 2 + largest(x), bisection, [&](const at::Tensor& at) {
-    return transport_cost(at_lambda(at), costs) - budget;
-  });
-  return at_lambda(lambda);
+  return plan_at(dual_multiplier(plan, x, costs, budget, bisection), plan, x, costs);
 }
 
 at::Tensor entropic_oracle(const at::Tensor& gradient, const at::Tensor& x, const at::Tensor& costs,

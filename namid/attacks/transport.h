@@ -20,6 +20,12 @@ namespace namid::attacks {
 constexpr double kOutside = 1e6;
 at::Tensor move_costs(std::int64_t rows, std::int64_t columns, int kernel);
 
+/// K of a plan, and the k of what stays where it is.
+int kernel_of(const at::Tensor& plan);
+constexpr std::int64_t place_of_rest(int kernel) {
+  return (kernel / 2) * kernel + kernel / 2;
+}
+
 /// The plan that moves nothing: all mass of x (N, C, H, W) stays.
 at::Tensor plan_of_rest(const at::Tensor& x, int kernel);
 
@@ -50,7 +56,8 @@ struct Bisection {
   static constexpr auto fields() {
     using T = Bisection;
     return std::tuple{
-        field("iterations", &T::iterations, "halvings of the multiplier's interval", at_least(1)),
+        field("dual_iterations", &T::iterations, "halvings of the multiplier's interval",
+              at_least(1)),
         field("gradient_tolerance", &T::gradient_tolerance,
               "cost by which the constraint may be missed", at_least(0)),
         field("interval_tolerance", &T::interval_tolerance, "shortest interval", at_least(0)),
@@ -61,7 +68,11 @@ NAMID_CHECK_FIELDS(Bisection);
 
 /// Projection of a plan onto { row sums x, π ≥ 0, ⟨cost, π⟩ ≤ budget }, by bisection of the
 /// multiplier λ of the last: π(λ) = simplex_projection(plan − λ cost, x); of the last interval the
-/// end that keeps the budget. budget: float64 (N).
+/// end that keeps the budget. budget, λ: float64 (N). dual_projection is plan_at(dual_multiplier).
+at::Tensor dual_multiplier(const at::Tensor& plan, const at::Tensor& x, const at::Tensor& costs,
+                           const at::Tensor& budget, const Bisection& bisection);
+at::Tensor plan_at(const at::Tensor& lambda, const at::Tensor& plan, const at::Tensor& x,
+                   const at::Tensor& costs);
 at::Tensor dual_projection(const at::Tensor& plan, const at::Tensor& x, const at::Tensor& costs,
                            const at::Tensor& budget, const Bisection& bisection);
 

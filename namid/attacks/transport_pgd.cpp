@@ -3,8 +3,8 @@
 
 namespace namid::attacks {
 
-TransportResult transport_pgd(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
-                              const TransportPgdOptions& options, const Context& context) {
+AttackResult transport_pgd(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
+                           const TransportPgdOptions& options, const Context& context) {
   constexpr std::string_view kWhere = "transport-pgd";
   validate(options, kWhere);
   const auto next = [&](const TransportBall& ball, const at::Tensor& plan,
@@ -12,7 +12,15 @@ TransportResult transport_pgd(const Classifier& model, const at::Tensor& x, cons
     return dual_projection(plan + gradient * options.step_size, ball.x, ball.costs, ball.limit,
                            options.projection);
   };
-  return climb_plans(model, x, y, {kWhere, options.budget, options.steps, options.judge, next},
+  return climb_plans(model, x, y,
+                     {.where = kWhere,
+                      .budget = options.budget,
+                      .kernel = options.kernel,
+                      .steps = options.steps,
+                      .overflow = options.overflow,
+                      .capacity = options.capacity,
+                      .judge = options.judge,
+                      .next = next},
                      context);
 }
 

@@ -67,6 +67,13 @@ at::Tensor floating_tensor(io::NpyArray array) {
       at::TensorOptions().dtype(single ? at::kFloat : at::kDouble));
 }
 
+at::Tensor read_plan(const Reader& reader, std::int64_t rows) {
+  const auto plan = floating_tensor(reader.array("plan"));
+  if (!plan.defined() || plan.scalar_type() != at::kFloat || plan.dim() < 2 || plan.size(0) != rows)
+    reader.fail("plan", str("expected float32 of one plan per image, ", rows, " in all"));
+  return plan;
+}
+
 std::optional<attacks::Norm> read_norm(const Reader& reader) {
   auto text = reader.text("norm");
   if (text.empty()) return std::nullopt;
@@ -75,7 +82,7 @@ std::optional<attacks::Norm> read_norm(const Reader& reader) {
   const auto& names = EnumNames<attacks::Norm>::kNames;
   const auto found = std::find(names.begin(), names.end(), text);
   if (found == names.end())
-    reader.fail("norm", str("expected linf, l2, l1 or l0, got '", text, "'"));
+    reader.fail("norm", str("expected linf, l2, l1, l0 or wasserstein, got '", text, "'"));
   return static_cast<attacks::Norm>(found - names.begin());
 }
 
@@ -110,6 +117,7 @@ AdversarialSet read_adversarial_set(const std::filesystem::path& path) {
   set.success =
       reader.has("success") ? reader.integers("success", rows).ne(0) : at::ones({rows}, at::kBool);
   if (reader.has("target")) set.target = reader.integers("target", rows);
+  if (reader.has("plan")) set.plan = read_plan(reader, rows);
   set.norm = read_norm(reader);
   set.epsilon = reader.number("epsilon");
   if (set.epsilon && !(std::isfinite(*set.epsilon) && *set.epsilon >= 0))
@@ -129,6 +137,7 @@ void write_adversarial_set(const std::filesystem::path& path, const AdversarialS
                          {"index", numbers(set.index)},
                          {"success", numbers(set.success)}};
   if (set.target.defined()) members.emplace_back("target", numbers(set.target));
+  if (set.plan.defined()) members.emplace_back("plan", numbers(set.plan));
   if (set.norm) members.emplace_back("norm", io::npy_text(to_string(*set.norm)));
   if (set.epsilon) members.emplace_back("epsilon", io::npy_array<double>({}, {&*set.epsilon, 1}));
   members.emplace_back("attack", io::npy_text(set.attack));

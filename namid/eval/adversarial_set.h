@@ -20,6 +20,8 @@ namespace namid::eval {
 ///   ... success       bool (N)           which rows are claimed to fool the model; default all
 ///   target        int64 (N)          what the model is claimed to say; default: anything but y
 ///   norm, epsilon text, float64      the ball: norm(x_adv − x) ≤ epsilon
+///   plan          float32 (N, C, H, W, K²)  for norm wasserstein: the plans that make the images
+///                                    (coupling.h); without them no claim holds
 ///   attack, options, model_sha256, data_sha256   texts, "" or left out where not known
 /// Integers may be of any integer type, texts U or S. Only x_adv and y must be there; other arrays
 /// are passed over.
@@ -31,6 +33,7 @@ struct AdversarialSet {
   at::Tensor y, index;              ///< int64 (N)
   at::Tensor success;               ///< bool (N)
   at::Tensor target = {};           ///< int64 (N), or undefined
+  at::Tensor plan = {};             ///< float32 (N, ...), or undefined
   std::optional<attacks::Norm> norm = {};
   std::optional<double> epsilon = {};
   std::string attack = {}, options = {};

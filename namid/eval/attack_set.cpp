@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "namid/attacks/transport.h"
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/eval/accuracy.h"
@@ -72,6 +73,9 @@ AdversarialSet collect(const Work& work) {
                      .options = options_text(work.attack),
                      .model_sha256 = models::weights_sha256(work.job.model.state_dict()),
                      .data_sha256 = dataset.rows(work.rows).sha256()};
+  if (work.plan.defined()) set.plan = work.plan.index_select(0, rows);
+  if (work.budget.norm == attacks::Norm::wasserstein && !set.plan.defined())
+    set.plan = attacks::plan_of_rest(set.x_adv, 1);  // nothing was attacked
   set.shape = set.x_adv.sizes().vec();
   std::vector<std::int64_t> ids, successes, targets;
   for (const auto row : work.rows) {

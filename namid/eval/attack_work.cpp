@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "namid/attacks/transport.h"
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/eval/claims.h"
@@ -69,6 +70,7 @@ void enter(Work& work, std::int64_t row, const Verdict& verdict, const Claims& c
   standing.l1 = verdict.l1;
   standing.l0 = verdict.l0;
   work.x_adv[row].copy_(claims.x_adv()[i]);
+  if (work.plan.defined()) work.plan[row].copy_(claims.plan()[i]);
 }
 
 std::int64_t label_of(const Work& work, std::int64_t row) {
@@ -173,9 +175,11 @@ void run_round(Work& work, int round, int rounds) {
     if (rounds > 1) context.round = round;
     const auto result =
         work.attack(job.model, batch.x.clone(), labels_for(work, rows, batch), context);
-    const auto verdicts =
-        verify_with_eight_bit(job.model, batch.x, result.x_adv, batch.y, work.budget);
+    const auto verdicts = verify_with_eight_bit(job.model, batch.x, {result.x_adv, result.plan},
+                                                batch.y, work.budget);
     const Claims claims(result);
+    if (claims.plan().defined() && !work.plan.defined())
+      work.plan = attacks::plan_of_rest(work.x_adv, attacks::kernel_of(claims.plan()));
     for (std::size_t i = 0; i < rows.size(); ++i)
       enter(work, rows[i], verdicts[i], claims, static_cast<std::int64_t>(i));
   });

@@ -31,6 +31,7 @@ struct Work {
   std::vector<std::int64_t> targets;    ///< by row, of this turn; empty if untargeted
   std::vector<Standing> standing = {};  ///< by row of the data set
   at::Tensor x_adv = {};                ///< by row of the data set, CPU
+  at::Tensor plan = {};                 ///< the same, of a Wasserstein attack once it has been run
 };
 
 /// Which rows are attacked, towards what. OptionError for a target class that cannot be.

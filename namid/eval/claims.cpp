@@ -19,7 +19,8 @@ Claims::Claims(const attacks::AttackResult& result)
       round_(on_cpu(result.round, at::kLong)),
       loss_(on_cpu(result.loss, at::kDouble)),
       forwards_(on_cpu(result.forwards, at::kLong)),
-      backwards_(on_cpu(result.backwards, at::kLong)) {
+      backwards_(on_cpu(result.backwards, at::kLong)),
+      plan_(on_cpu(result.plan, at::kFloat)) {
   const auto rows = x_adv_.size(0);
   share_ = {.forwards = (result.passes.forwards + rows - 1) / rows,
             .backwards = (result.passes.backwards + rows - 1) / rows};

@@ -29,11 +29,12 @@ class Claims {
     return value_or(backwards_, row, share_.backwards);
   }
   const at::Tensor& x_adv() const { return x_adv_; }  ///< float32 (N, ...)
+  const at::Tensor& plan() const { return plan_; }    ///< float32 (N, C, H, W, K²), or undefined
 
  private:
   static std::int64_t value_or(const at::Tensor& values, std::int64_t row, std::int64_t otherwise);
 
-  at::Tensor x_adv_, success_, step_, round_, loss_, forwards_, backwards_;
+  at::Tensor x_adv_, success_, step_, round_, loss_, forwards_, backwards_, plan_;
   attacks::Passes share_;
 };
 

@@ -119,18 +119,21 @@ at::Tensor nearest_eight_bit(const at::Tensor& x, const at::Tensor& x_adv,
       case Norm::l0:
         round_each(sample, out);
         break;
+      case Norm::wasserstein:
+        round_in_linf(sample, 1, out);
+        break;
     }
   }
   return pixels;
 }
 
 std::vector<Verdict> verify_with_eight_bit(const models::Classifier& model, const at::Tensor& x,
-                                           const at::Tensor& x_adv, const at::Tensor& y,
+                                           const Claimed& claimed, const at::Tensor& y,
                                            const attacks::Budget& budget, int draws) {
-  auto verdicts = verify(model, x, x_adv, y, budget, draws);
-  const auto pixels = nearest_eight_bit(x, x_adv, budget).to(x.device()).to(at::kFloat);
+  auto verdicts = verify(model, x, claimed, y, budget, draws);
+  const auto pixels = nearest_eight_bit(x, claimed.x_adv, budget).to(x.device()).to(at::kFloat);
   const auto images = pixels / at::full({1}, 255.0, pixels.options());  // as data::make_batch
-  const auto rounded = verify(model, x, images, y, budget, draws);
+  const auto rounded = verify(model, x, {images, claimed.plan}, y, budget, draws);
   for (std::size_t i = 0; i < verdicts.size(); ++i)
     verdicts[i].eight_bit = {.inside = rounded[i].finite && rounded[i].in_ball && rounded[i].in_box,
                              .prediction = rounded[i].reading.prediction,

@@ -19,14 +19,16 @@ namespace namid::eval {
 ///   nearest image.
 /// Where x is itself of 8 bits and x_adv is in the ball, the image is inside: an entry between x
 /// and x_adv is no further from x than x_adv. Else it may not be (there need not be one that is).
-/// NaN counts as x's value. x, x_adv: float32 (N, ...), on any device; the result is on the CPU.
+/// Wasserstein: the nearest values, in the ball or not. NaN counts as x's value. x, x_adv: float32
+/// (N, ...), on any device; the result is on the CPU.
 at::Tensor nearest_eight_bit(const at::Tensor& x, const at::Tensor& x_adv,
                              const attacks::Budget& budget);
 
 /// `verify`, and Verdict::eight_bit by a second forward, of the 8-bit images. Verdicts are those of
-/// `verify`.
+/// `verify`. In a Wasserstein ball only an x_adv that is itself of 8 bits is inside: rounding makes
+/// and loses mass, and no plan is sought for another image.
 std::vector<Verdict> verify_with_eight_bit(const models::Classifier& model, const at::Tensor& x,
-                                           const at::Tensor& x_adv, const at::Tensor& y,
+                                           const Claimed& claimed, const at::Tensor& y,
                                            const attacks::Budget& budget, int draws = 1);
 
 }  // namespace namid::eval

@@ -12,7 +12,7 @@
 namespace namid::eval {
 namespace {
 
-constexpr const char* kSchemaVersion = "2";
+constexpr const char* kSchemaVersion = "3";
 
 constexpr const char* kSchema = R"(
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -22,7 +22,7 @@ CREATE TABLE attempts(attack TEXT NOT NULL, round INTEGER NOT NULL, sample INTEG
   success INTEGER NOT NULL, step INTEGER NOT NULL, prediction INTEGER NOT NULL, linf REAL, l2 REAL,
   l1 REAL, margin REAL, loss REAL, forwards INTEGER NOT NULL, backwards INTEGER NOT NULL,
   x_adv_hash TEXT NOT NULL, refuted INTEGER NOT NULL, eight_bit INTEGER NOT NULL,
-  PRIMARY KEY(attack, round, sample)) WITHOUT ROWID;
+  wasserstein REAL, PRIMARY KEY(attack, round, sample)) WITHOUT ROWID;
 CREATE TABLE images(attack TEXT NOT NULL, round INTEGER NOT NULL, sample INTEGER NOT NULL,
   success INTEGER NOT NULL, x_adv BLOB NOT NULL, PRIMARY KEY(attack, round, sample)) WITHOUT ROWID;
 )";
@@ -42,6 +42,11 @@ constexpr const char* kTimingsSchema =
 
 std::int64_t to_key(std::uint64_t sample) {
   return static_cast<std::int64_t>(sample);
+}
+
+/// NULL reads as NaN.
+std::optional<double> known(double number) {
+  return std::isnan(number) ? std::nullopt : std::optional(number);
 }
 
 bool has_table(const Database& database, std::string_view name) {
@@ -71,7 +76,7 @@ void check_identity(const std::string& name, const Ledger::Identity& held,
 struct Ledger::Statements {
   explicit Statements(const Database& database)
       : add_sample(database, "INSERT INTO samples VALUES(?,?,?,?,?)"),
-        add_attempt(database, "INSERT INTO attempts VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+        add_attempt(database, "INSERT INTO attempts VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
         add_timing(database, "INSERT OR REPLACE INTO timing.timings VALUES(?,?,?,?)"),
         add_image(database, "INSERT OR REPLACE INTO images VALUES(?,?,?,?,?)"),
         trim_images(
@@ -186,7 +191,7 @@ std::vector<AttemptRow> Ledger::attempts(const std::string& attack) const {
   std::vector<AttemptRow> rows;
   Statement query(*database_,
                   str("SELECT a.sample, a.round, success, step, prediction, linf, l2, l1, margin, "
-                      "loss, forwards, backwards, x_adv_hash, refuted, eight_bit, ",
+                      "loss, forwards, backwards, x_adv_hash, refuted, eight_bit, wasserstein, ",
                       timed_ ? "t.seconds FROM attempts a LEFT JOIN timing.timings t ON t.attack = "
                                "a.attack AND t.round = a.round AND t.sample = a.sample"
                              : "NULL FROM attempts a",
@@ -205,10 +210,11 @@ std::vector<AttemptRow> Ledger::attempts(const std::string& attack) const {
                     .loss = query.number(9),
                     .forwards = query.integer(10),
                     .backwards = query.integer(11),
-                    .seconds = query.number(15),
+                    .seconds = query.number(16),
                     .x_adv_hash = query.text(12),
                     .refuted = query.integer(13) != 0,
-                    .eight_bit = query.integer(14) != 0});
+                    .eight_bit = query.integer(14) != 0,
+                    .wasserstein = known(query.number(15))});
   return rows;
 }
 
@@ -249,7 +255,8 @@ void Ledger::add(const std::string& attack, const AttemptRow& row) {
   statements_->add_attempt.run(attack, row.round, to_key(row.sample), std::int64_t{row.success},
                                row.step, row.prediction, row.linf, row.l2, row.l1, row.margin,
                                row.loss, row.forwards, row.backwards, row.x_adv_hash,
-                               std::int64_t{row.refuted}, std::int64_t{row.eight_bit});
+                               std::int64_t{row.refuted}, std::int64_t{row.eight_bit},
+                               row.wasserstein.value_or(std::nan("")));
   if (!std::isnan(row.seconds))
     statements_->add_timing.run(attack, row.round, to_key(row.sample), row.seconds);
 }

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,6 +40,7 @@ struct AttemptRow {
   std::string x_adv_hash;  ///< hash64 of the image's float32 bytes, 16 hex digits
   bool refuted = false;    ///< the attack claimed success, the verifier found none
   bool eight_bit = false;  ///< still a success as the nearest 8-bit image inside ball and box
+  std::optional<double> wasserstein = {};  ///< mean cost of the coupling, of such budgets alone
   bool operator==(const AttemptRow&) const = default;
 };
 
@@ -51,12 +53,13 @@ struct ImageRow {
   std::vector<float> x_adv;
 };
 
-/// The evidence of an evaluation, an SQLite file. Schema, version 2:
-///   meta(key, value)      "schema" = 2, the identity (what the ledger was computed from) and the
+/// The evidence of an evaluation, an SQLite file. Schema, version 3:
+///   meta(key, value)      "schema" = 3, the identity (what the ledger was computed from) and the
 ///                         environment it was begun in
 ///   samples(sample, label, prediction, correct, margin)            one row per sample
 ///   attempts(attack, round, sample, success, step, prediction, linf, l2, l1, margin, loss,
-///            forwards, backwards, x_adv_hash, refuted, eight_bit)  one row per sample and round
+///            forwards, backwards, x_adv_hash, refuted, eight_bit,
+///            wasserstein)                                          one row per sample and round
 ///   images(attack, round, sample, success, x_adv)   float32 blobs of the few images the gallery
 ///   shows
 /// and, in a file of its own beside it, <stem>-timings.sqlite, timings(attack, round, sample,

@@ -33,6 +33,7 @@ void add_differences(const AttemptRow& a, const AttemptRow& b, std::set<std::str
   note(a.x_adv_hash == b.x_adv_hash, "x_adv_hash");
   note(a.refuted == b.refuted, "refuted");
   note(a.eight_bit == b.eight_bit, "eight_bit");
+  note(a.wasserstein == b.wasserstein, "wasserstein");
 }
 
 /// Calls only_a, only_b or both for each key of two sorted maps.

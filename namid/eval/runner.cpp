@@ -24,20 +24,22 @@ using Clock = std::chrono::steady_clock;
 AttemptRow attempt_row(std::uint64_t sample, const Verdict& verdict, const Claims& claims,
                        std::int64_t i, std::int64_t round) {
   if (!verdict.finite) fail_not_finite("its adversarial image or the logits there are", sample);
-  return {.sample = sample,
-          .round = claims.round(i, round),
-          .success = verdict.broken(),
-          .step = claims.step(i),
-          .prediction = verdict.reading.prediction,
-          .linf = verdict.linf,
-          .l2 = verdict.l2,
-          .l1 = verdict.l1,
-          .margin = verdict.reading.margin,
-          .loss = claims.loss(i),
-          .forwards = claims.forwards(i),
-          .backwards = claims.backwards(i),
-          .refuted = claims.success(i) && !verdict.broken(),
-          .eight_bit = verdict.broken() && verdict.eight_bit->broken()};
+  return {
+      .sample = sample,
+      .round = claims.round(i, round),
+      .success = verdict.broken(),
+      .step = claims.step(i),
+      .prediction = verdict.reading.prediction,
+      .linf = verdict.linf,
+      .l2 = verdict.l2,
+      .l1 = verdict.l1,
+      .margin = verdict.reading.margin,
+      .loss = claims.loss(i),
+      .forwards = claims.forwards(i),
+      .backwards = claims.backwards(i),
+      .refuted = claims.success(i) && !verdict.broken(),
+      .eight_bit = verdict.broken() && verdict.eight_bit->broken(),
+      .wasserstein = verdict.coupling ? std::optional(verdict.coupling->mean_cost) : std::nullopt};
 }
 
 data::Batch batch_of(const Bench& bench, Rows rows) {
@@ -47,9 +49,9 @@ data::Batch batch_of(const Bench& bench, Rows rows) {
 
 /// With the 8-bit column where an image is broken.
 std::vector<Verdict> verdicts_of(const Bench& bench, const AttackEntry& attack,
-                                 const data::Batch& batch, const at::Tensor& x_adv) {
+                                 const data::Batch& batch, const Claimed& claimed) {
   const auto check = [&](auto verifier) {
-    return verifier(bench.model, batch.x, x_adv, batch.y, attack.budget, bench.verdict_draws);
+    return verifier(bench.model, batch.x, claimed, batch.y, attack.budget, bench.verdict_draws);
   };
   auto verdicts = check(verify);
   const auto broken = [](const Verdict& verdict) { return verdict.broken(); };
@@ -93,7 +95,7 @@ Attacked attack_rows(const Bench& bench, const AttackEntry& attack, Rows rows,
   const auto start = Clock::now();
   const auto result = attack.run(bench.model, batch.x.clone(), batch.y.clone(),
                                  context_of(bench, attack, batch.ids, round));
-  const auto verdicts = verdicts_of(bench, attack, batch, result.x_adv);
+  const auto verdicts = verdicts_of(bench, attack, batch, {result.x_adv, result.plan});
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
 
   const auto used = static_cast<std::int64_t>(rows.size());

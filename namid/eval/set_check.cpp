@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/eval/compute_batch.h"
 #include "namid/eval/eight_bit.h"
@@ -83,8 +84,13 @@ std::vector<std::int64_t> locate(const SetCheck& check, const AdversarialSet& se
   return found;
 }
 
+/// Rows of a tensor of the set on the device; undefined stays so.
+at::Tensor device_rows(const at::Tensor& values, const at::Tensor& rows, const at::Device& device) {
+  return values.defined() ? values.index_select(0, rows).to(device, at::kFloat) : values;
+}
+
 /// Verdicts of `rows` of the set, whose images stand at `positions` of the data set.
-std::vector<Verdict> judge(const SetCheck& check, const at::Tensor& x_adv, Rows rows,
+std::vector<Verdict> judge(const SetCheck& check, const AdversarialSet& set, Rows rows,
                            const std::vector<std::int64_t>& positions) {
   std::vector<std::int64_t> places,
       padded(static_cast<std::size_t>(check.compute_batch), rows.front());
@@ -92,8 +98,11 @@ std::vector<Verdict> judge(const SetCheck& check, const at::Tensor& x_adv, Rows 
   for (const auto row : rows) places.push_back(positions[static_cast<std::size_t>(row)]);
   const auto device = check.model.device();
   const auto natural = padded_batch(check.dataset, places, check.compute_batch, device);
-  const auto images = x_adv.index_select(0, at::tensor(padded, at::kLong)).to(device, at::kFloat);
-  return verify_with_eight_bit(check.model, natural.x, images, natural.y, check.budget);
+  const auto claimed = at::tensor(padded, at::kLong);
+  return verify_with_eight_bit(
+      check.model, natural.x,
+      {device_rows(set.x_adv, claimed, device), device_rows(set.plan, claimed, device)}, natural.y,
+      check.budget);
 }
 
 void conclude(CheckedRow& entry, const Verdict& verdict, const at::Tensor& target,
@@ -118,6 +127,10 @@ nlohmann::json finite_or_null(double value) {
 
 std::vector<CheckedRow> check_set(const SetCheck& check, const AdversarialSet& set) {
   check_fit(check.model, check.dataset);
+  if (check.budget.norm == attacks::Norm::wasserstein && !set.plan.defined())
+    throw DataError(str(set.file,
+                        ": norm wasserstein: expected the array 'plan', float32 (N, C, H, ",
+                        "W, K²), which shows that the images are within epsilon"));
   std::vector<CheckedRow> checked(static_cast<std::size_t>(set.size()));
   const auto positions = locate(check, set, checked);
   std::vector<std::int64_t> rows;
@@ -126,7 +139,7 @@ std::vector<CheckedRow> check_set(const SetCheck& check, const AdversarialSet& s
   std::int64_t done = set.size() - static_cast<std::int64_t>(rows.size());
   for (const auto piece : split_rows(rows, check.compute_batch)) {
     if (check.stop) check.stop->check();
-    const auto verdicts = judge(check, set.x_adv, piece, positions);
+    const auto verdicts = judge(check, set, piece, positions);
     for (std::size_t i = 0; i < piece.size(); ++i)
       conclude(checked[static_cast<std::size_t>(piece[i])], verdicts[i], set.target, check.budget);
     done += static_cast<std::int64_t>(piece.size());
@@ -170,6 +183,8 @@ nlohmann::json row_json(const CheckedRow& entry) {
   out["l2"] = finite_or_null(verdict.l2);
   out["l1"] = finite_or_null(verdict.l1);
   out["l0"] = finite_or_null(verdict.l0);
+  if (verdict.coupling)
+    out["wasserstein"] = finite_or_null(verdict.norm(attacks::Norm::wasserstein));
   out["prediction"] = verdict.reading.prediction;
   out["margin"] = finite_or_null(verdict.reading.margin);
   out["eight_bit"] = entry.eight_bit;

@@ -65,7 +65,8 @@ SetCounts count_rows(const std::vector<CheckedRow>& rows);
 std::string data_sha256(const data::Dataset& dataset, const AdversarialSet& set);
 
 /// {"row", "index", "label", "claimed", "holds", "problem"}, and where it was measured "linf",
-/// "l2", "l1", "l0", "prediction", "margin", "eight_bit". Numbers that are not finite are null.
+/// "l2", "l1", "l0", of Wasserstein balls "wasserstein", "prediction", "margin", "eight_bit".
+/// Numbers that are not finite are null.
 nlohmann::json row_json(const CheckedRow& row);
 
 }  // namespace namid::eval

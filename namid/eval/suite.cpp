@@ -255,7 +255,8 @@ AttackEntry pgd_entry(const attacks::PgdOptions& options) {
 }
 
 Suite make_suite(const SuiteOptions& options, const attacks::PgdOptions& pgd) {
-  attacks::validate_budget(pgd.budget, "attack");
+  attacks::validate_budget(pgd.budget, "attack",
+                           {Norm::linf, Norm::l2, Norm::l1, Norm::wasserstein});
   attacks::check_compat(options.compat, {Compat::autoattack}, "evaluate");
   Suite suite{.name = options.suite, .combine = Combine::worst_case, .attacks = {}};
   if (options.suite == "pgd") {

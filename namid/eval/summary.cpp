@@ -29,6 +29,8 @@ double norm_of(const AttemptRow& attempt, attacks::Norm norm) {
       return attempt.l1;
     case attacks::Norm::l0:
       break;  // no suite has it: make_suite
+    case attacks::Norm::wasserstein:
+      return attempt.wasserstein.value_or(0);
   }
   return 0;
 }

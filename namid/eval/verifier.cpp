@@ -129,6 +129,9 @@ double Verdict::norm(attacks::Norm kind) const {
       return l1;
     case attacks::Norm::l0:
       return l0;
+    case attacks::Norm::wasserstein:
+      return coupling && coupling->problem.empty() ? coupling->mean_cost
+                                                   : std::numeric_limits<double>::infinity();
   }
   return std::numeric_limits<double>::quiet_NaN();
 }
@@ -141,6 +144,8 @@ std::string refusal_text(const Verdict& verdict, const attacks::Budget& budget) 
     case Refusal::not_finite:
       return "not finite: NaN or infinity in the image or its logits";
     case Refusal::outside_ball:
+      if (verdict.coupling && !verdict.coupling->problem.empty())
+        return str("outside the ball: wasserstein: ", verdict.coupling->problem);
       return str("outside the ball: ", to_string(budget.norm), " ", brief(norm), " exceeds ",
                  brief(budget.epsilon), " by ", brief(norm - budget.epsilon, 3));
     case Refusal::outside_box:
@@ -161,13 +166,16 @@ double allowed_norm(const attacks::Budget& budget) {
       return budget.epsilon * (1 + 1e-5);
     case attacks::Norm::l0:
       return budget.epsilon;
+    case attacks::Norm::wasserstein:
+      return budget.epsilon * (1 + 1e-3);
   }
   return 0;
 }
 
 std::vector<Verdict> verify(const models::Classifier& model, const at::Tensor& x,
-                            const at::Tensor& x_adv, const at::Tensor& y,
+                            const Claimed& claimed, const at::Tensor& y,
                             const attacks::Budget& budget, int draws) {
+  const auto& x_adv = claimed.x_adv;
   check_shapes(x, x_adv, y);
   const auto readings = read_model(model, x_adv, y, draws);
   const auto from = x.detach().to(at::kCPU, at::kFloat).contiguous();
@@ -175,12 +183,16 @@ std::vector<Verdict> verify(const models::Classifier& model, const at::Tensor& x
   const auto labels = y.to(at::kCPU, at::kLong).contiguous();
   const auto width = x.size(0) ? x.numel() / x.size(0) : 0;
   const double allowed = allowed_norm(budget);
+  const auto couplings = budget.norm == attacks::Norm::wasserstein
+                             ? check_couplings(x, x_adv, claimed.plan)
+                             : std::vector<Coupling>();
   std::vector<Verdict> verdicts(readings.size());
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     const auto offset = static_cast<std::int64_t>(i) * width;
     auto& verdict = verdicts[i];
     verdict = measure(from.data_ptr<float>() + offset, to.data_ptr<float>() + offset, width);
     verdict.finite = verdict.finite && readings[i].finite;
+    if (!couplings.empty()) verdict.coupling = couplings[i];
     verdict.in_ball = verdict.norm(budget.norm) <= allowed;
     verdict.misclassified = readings[i].prediction != labels.data_ptr<std::int64_t>()[i];
     verdict.reading = readings[i];

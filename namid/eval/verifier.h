@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "namid/attacks/attack.h"
+#include "namid/eval/coupling.h"
 #include "namid/models/classifier.h"
 
 namespace namid::eval {
@@ -47,7 +49,8 @@ struct Verdict {
   bool in_box = false;    ///< [0,1], without tolerance
   double beyond_box = 0;  ///< how far the worst pixel lies outside of [0,1]
   double linf = 0, l2 = 0, l1 = 0;
-  double l0 = 0;  ///< entries that differ
+  double l0 = 0;                          ///< entries that differ
+  std::optional<Coupling> coupling = {};  ///< of a Wasserstein budget alone
   bool misclassified = false;
   Reading reading;
   std::optional<EightBit> eight_bit = {};  ///< a column of its own: never changes broken()
@@ -56,7 +59,17 @@ struct Verdict {
   bool broken() const { return refusal() == Refusal::none; }
   /// The first reason against it.
   Refusal refusal() const;
+  /// wasserstein: the coupling's mean cost, infinite without a valid one.
   double norm(attacks::Norm kind) const;
+};
+
+/// An image that is said to be adversarial, and of Norm::wasserstein the plan that is said to make
+/// it (check_couplings).
+struct Claimed {
+  at::Tensor x_adv;
+  at::Tensor plan = {};
+  Claimed(at::Tensor image, at::Tensor coupling = {})  // NOLINT: implicit by design
+      : x_adv(std::move(image)), plan(std::move(coupling)) {}
 };
 
 /// The refusal in words and figures: "outside the ball: linf 0.101 exceeds 0.1 by 0.001"; empty for
@@ -64,14 +77,15 @@ struct Verdict {
 std::string refusal_text(const Verdict& verdict, const attacks::Budget& budget);
 
 /// Largest norm that passes for epsilon: L∞ epsilon + 1e-6, L2 and L1 epsilon (1 + 1e-5), L0
-/// epsilon.
+/// epsilon, wasserstein epsilon (1 + 1e-3).
 double allowed_norm(const attacks::Budget& budget);
 
 /// Checks x_adv against x, y and the budget with forwards of its own (`draws`); norms are
-/// accumulated in float64. Shares no code with the attacks. x, x_adv: float32 (N, ...), y: int64
-/// (N). DataError if x_adv is not float32 or its shape is not that of x.
+/// accumulated in float64; wasserstein: the plan must be a coupling. Shares no code with the
+/// attacks. x, x_adv: float32 (N, ...), y: int64 (N). DataError if x_adv is not float32 or its
+/// shape is not that of x.
 std::vector<Verdict> verify(const models::Classifier& model, const at::Tensor& x,
-                            const at::Tensor& x_adv, const at::Tensor& y,
+                            const Claimed& claimed, const at::Tensor& y,
                             const attacks::Budget& budget, int draws = 1);
 
 }  // namespace namid::eval

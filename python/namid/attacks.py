@@ -38,7 +38,8 @@ class AttackResult:
     norms: dict  # "linf", "l2", "l1", "l0": float64 (N) of adv - x
     forwards: int  # samples forwarded, without the one that finds the class count
     backwards: int
-    target: torch.Tensor | None  # int64 (N), with targets=: the class of adv
+    target: torch.Tensor | None = None  # int64 (N), with targets=: the class of adv
+    plan: torch.Tensor | None = None  # wasserstein: (N, C, H, W, K * K), makes adv of x
 
 
 def run(name, model, x, y, *, seed=0, loss=None, gradient=None, targets=None, **keywords):

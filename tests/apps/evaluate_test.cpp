@@ -111,6 +111,21 @@ std::set<std::string> keys(const json& object) {
   return all;
 }
 
+TEST_F(EvaluateCli, AWassersteinSuiteIsVerifiedByItsPlans) {
+  const auto evaluated = run_program(
+      command("--suite 'frank-wolfe(steps=3), transport-pgd(steps=3, step_size=0.2), "
+              "projected-sinkhorn(steps=2, sinkhorn_iterations=50)' --norm wasserstein --epsilon "
+              "1 --json --name w --test-limit 8"));
+  ASSERT_EQ(evaluated.code, 0) << evaluated.text;
+  const auto result = json::parse(evaluated.text.substr(evaluated.text.find('{')));
+  for (const auto& attack : result["attacks"]) EXPECT_EQ(attack["refuted"], 0) << attack;
+  EXPECT_LT(result["robust"]["correct"], result["natural"]["correct"]);
+  EXPECT_GT(result["largest_norm"], 0);
+  EXPECT_LE(result["largest_norm"], 1 + 1e-3);
+  expect_end(command("--suite quick --norm wasserstein --name q"), 2,
+             "norm: expected linf, l2, l1, got wasserstein");
+}
+
 TEST_F(EvaluateCli, ASuiteGivesTheDocumentedDocument) {
   const auto evaluated = run_program(command("--suite quick --epsilon 0.05 --json --name q"));
   ASSERT_EQ(evaluated.code, 0) << evaluated.text;

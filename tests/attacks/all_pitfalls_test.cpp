@@ -16,6 +16,8 @@ void for_each_attack(
                                                 : "steps";
     Contract contract{.attack = std::string(info.name), .options = {{length, "6"}}};
     if (info.name == "fgsm") contract.options.clear();
+    if (info.name == "projected-sinkhorn")
+      contract.options.emplace_back("sinkhorn_iterations", "20");
     for (const auto norm : info.norms) {
       SCOPED_TRACE(str(info.name, " ", to_string(norm)));
       const Budget budget{norm, norm == Norm::linf ? 0.1 : 0.7};

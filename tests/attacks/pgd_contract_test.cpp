@@ -22,7 +22,7 @@ TEST_P(PgdContract, StaysInsideBallAndBoxForEveryStartAndJudge) {
         with.budget.epsilon = epsilon;
         with.start = start;
         with.judge = judge;
-        expect_inside(attack(with).x_adv, x, with.budget);
+        expect_inside(attack(with), x, with.budget);
       }
     }
   }

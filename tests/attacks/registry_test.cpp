@@ -16,6 +16,10 @@ TEST(AttackRegistry, EveryEntryIsCompleteAndWorks) {
     EXPECT_FALSE(info.summary.empty() || info.paper.empty() || info.norms.empty()) << info.name;
     NamedAttack attack(info.name);
     EXPECT_EQ(attack.info().name, info.name);
+    OptionSet set;
+    attack.add_options(set, "");
+    for (const auto& entry : set.entries())
+      if (entry.key == "sinkhorn_iterations") set.set(entry.key, "20");
     for (const auto norm : info.norms) {
       attack.budget() = {norm, norm == Norm::l0 ? 1 : 0.1};
       attack.validate();

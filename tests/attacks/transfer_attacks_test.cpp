@@ -60,10 +60,10 @@ TEST(TransferGolden, APlacedImageIsTheReferences) {
 
 TEST(TransferGolden, TheGaussianKernelIsTheReferences) {
   expect_values(
-      kernel_of({})[7].slice(0, 0, 8),
+      kernel_of(Smoothing{})[7].slice(0, 0, 8),
       {.00032552, .00107418, .00294988, .00674159, .01282188, .02029424, .02673162, .02930283},
       2e-5);
-  EXPECT_NEAR(kernel_of({})[0][0].item<double>(), 3.6163e-6, 1e-10);
+  EXPECT_NEAR(kernel_of(Smoothing{})[0][0].item<double>(), 3.6163e-6, 1e-10);
 }
 
 TEST(Smoothing, KernelsSumToOneAndAreSymmetric) {

@@ -71,7 +71,7 @@ TEST(Ledger, GivesBackWhatWasStored) {
   EXPECT_EQ(ledger.attacks(), std::vector<std::string>{"pgd-40"});
   EXPECT_EQ(ledger.image("pgd-40", kHashId), (std::vector<float>{0.25f, -0.0f, 1.0f}));
   EXPECT_TRUE(ledger.image("pgd-40", 5).empty());
-  EXPECT_EQ(ledger.identity().at("schema"), "2");
+  EXPECT_EQ(ledger.identity().at("schema"), "3");
   EXPECT_EQ(ledger.identity().at("data"), "d1");
 }
 

@@ -95,3 +95,24 @@ def test_norms_are_those_that_numpy_finds(model, attacked, tmp_path):
         assert row["linf"] == numpy.abs(delta[row["row"]]).max()
         numpy.testing.assert_allclose(row["l2"], numpy.linalg.norm(delta[row["row"]]), rtol=1e-12)
         numpy.testing.assert_allclose(row["l1"], numpy.abs(delta[row["row"]]).sum(), rtol=1e-12)
+
+
+def test_a_wasserstein_set_holds_by_its_plans_alone(model, tmp_path):
+    flags = "--norm wasserstein --epsilon 1 --steps 3 --test-limit 8 --threads 1 --quiet --json"
+    result = json.loads(run(f"attack {model} --attack frank-wolfe {flags} --out {tmp_path}").stdout)
+    path = tmp_path / "attack" / "frank-wolfe-001" / "adversarial.npz"
+    verify = f"{model} --json --quiet --threads 1"
+    document = json.loads(run(f"verify {path} {verify}").stdout)
+    assert document["norm"] == "wasserstein" and document["confirmed"] == result["fooled"] > 0
+    ours = dict(numpy.load(path))
+    with gzip.open(IMAGES) as file:
+        pixels = numpy.frombuffer(file.read(16 + 8 * 784)[16:], numpy.uint8).reshape(8, 1, 28, 28)
+    numpy.testing.assert_allclose(ours["plan"].sum(-1), pixels / 255, atol=1e-5)
+    assert ours["x_adv"].max() <= 1
+    theirs = tmp_path / "theirs.npz"
+    plan = ours.pop("plan")
+    numpy.savez(theirs, **ours)
+    assert "expected the array 'plan'" in run(f"verify {theirs} {verify}", expect=3).stderr
+    numpy.savez(theirs, **ours, plan=2 * plan)
+    document = json.loads(run(f"verify {theirs} {verify}", expect=6).stdout)
+    assert "row sums miss x" in document["failures"][0]["problem"]

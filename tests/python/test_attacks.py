@@ -188,3 +188,32 @@ def test_signature_and_docstring_come_from_the_option_table():
 
 def test_version():
     assert namid.__version__.count(".") == 2
+
+
+@pytest.mark.parametrize("name", ["frank_wolfe", "transport_pgd", "projected_sinkhorn"])
+def test_wasserstein_attacks_come_with_the_plan_that_makes_their_images(name):
+    model = linear_model()
+    x, y = batch()
+    result = getattr(namid.attacks, name)(model, x, y, epsilon=0.1, steps=5)
+    kernel = round(result.plan.shape[-1] ** 0.5)
+    assert result.plan.shape == (*x.shape, kernel * kernel)
+    made, cost = torch.zeros_like(x), torch.zeros(len(x))
+    for k in range(kernel * kernel):
+        down, right = k // kernel - kernel // 2, k % kernel - kernel // 2
+        mass = result.plan[..., k]
+        made += mass.roll((down, right), (2, 3))
+        cost += mass.flatten(1).sum(1) * (down**2 + right**2) ** 0.5
+    torch.testing.assert_close(made, result.adv, rtol=0, atol=1e-5)
+    torch.testing.assert_close(result.plan.sum(-1), x, rtol=0, atol=1e-5)
+    assert (cost <= 0.1 * x.flatten(1).sum(1) * (1 + 1e-4)).all() and cost.min() > 0
+    assert result.adv.min() >= 0 and result.adv.max() <= 1
+    with pytest.raises(ValueError, match="norm: expected wasserstein, got l2"):
+        getattr(namid.attacks, name)(model, x, y, norm="l2")
+
+
+def test_attacks_of_a_norm_have_no_plan_and_refuse_wasserstein():
+    model = linear_model()
+    x, y = batch()
+    assert namid.attacks.pgd(model, x, y).plan is None
+    with pytest.raises(ValueError, match="expected linf or l2 or l1, got wasserstein"):
+        namid.attacks.pgd(model, x, y, norm="wasserstein", epsilon=0.1)
