@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Strength of namid's attacks beside torchattacks, foolbox, adv-lib and ART.
+
+    scripts/peers
+    build/peers/bin/python bench/compare_peers.py --model lenet5_advtrained --out rows.jsonl
+    build/peers/bin/python bench/compare_peers.py --table --out rows.jsonl
+
+Every side attacks the same images in the same batches with the same budget; one function judges
+what it returns (peer_judge.py). A row (model, attack, norm, side, seed) is written as soon as it is
+there; a run that is started again goes on behind the rows that the file holds. --published: PGD-40
+and FAB-20 of namid as the published figures of data/models were made."""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import time
+
+import peer_attacks
+import peer_judge
+import peer_models
+import peer_sides
+import torch
+from peer_published import PUBLISHED, published_table, signed
+
+KEY = ("model", "attack", "norm", "side", "seed", "images")
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--model",
+        action="append",
+        help="lenet5_advtrained, lenet5_clntrained, "
+        "convex_mnist, or a file that namid.models.load reads; may be repeated",
+    )
+    parser.add_argument(
+        "--data", help="data set of a model from a file, as namid.data.load takes it"
+    )
+    parser.add_argument("--attacks", help="names, divided by commas; all where left out")
+    parser.add_argument("--sides", help="libraries, divided by commas; all where left out")
+    parser.add_argument("--images", type=int, default=1000, help="the first this many test images")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", default="build/peers.jsonl", type=pathlib.Path, help="JSON lines")
+    parser.add_argument(
+        "--published", action="store_true", help="the runs of published figures instead"
+    )
+    parser.add_argument(
+        "--table", action="store_true", help="print the rows as Markdown, run nothing"
+    )
+    parser.add_argument("--list", action="store_true", help="print the attacks and their sides")
+    return parser.parse_args()
+
+
+def read(path):
+    if not path.exists():
+        return []
+    lines = path.read_text().splitlines()
+    rows = []
+    for line in lines:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:  # the last line of a killed run
+            continue
+    return rows
+
+
+def append(path, row):
+    """On a line of its own, also after the torn line of a killed run."""
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+        file.write((json.dumps(row) + "\n").encode())
+
+
+def measure(attack, side, model, x, y, epsilon, seed):
+    start = time.perf_counter()
+    adv = attack.run(side, model, x, y, epsilon, seed)
+    seconds = time.perf_counter() - start
+    radius = epsilon if attack.bounded else None
+    verdict = peer_judge.judge(model, x, y, adv, attack.norm, radius)
+    if radius is None and attack.norm == "linf":
+        verdict |= signed(model, x, y, adv)
+    return {**verdict, "epsilon": radius, "settings": attack.budget(epsilon), "seconds": seconds}
+
+
+def plan(options):
+    """(attack, side, seed) in order."""
+    names = options.attacks.split(",") if options.attacks else None
+    wanted = options.sides.split(",") if options.sides else None
+    known = PUBLISHED if options.published else peer_attacks.ATTACKS
+    for name in names or ():
+        if name not in {attack.name for attack in known}:
+            raise SystemExit(f"compare_peers: no attack {name!r}; --list prints them")
+    for attack in known:
+        if names and attack.name not in names:
+            continue
+        for side in attack.sides:
+            if wanted is None or side in wanted:
+                for seed in attack.seeds(options.seeds):
+                    yield attack, side, seed
+
+
+def run(options):
+    done = {tuple(row[key] for key in KEY) for row in read(options.out)}
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    for name in options.model or ["lenet5_advtrained", "lenet5_clntrained"]:
+        model = peer_models.load_model(name)
+        x, y = peer_models.load_images(name, options.data, options.images)
+        for attack, side, seed in plan(options):
+            key = dict(zip(KEY, (name, attack.name, attack.norm, side, seed, len(x))))
+            if tuple(key.values()) in done:
+                continue
+            try:
+                found = measure(
+                    attack, side, model, x, y, peer_models.radii(name)[attack.norm], seed
+                )
+            except Exception as error:  # a library that cannot is a row of its own
+                found = {"error": f"{type(error).__name__}: {error}"}
+            about = {
+                "version": peer_sides.version(side),
+                "torch": torch.__version__,
+                "processor": platform.machine(),
+                "threads": torch.get_num_threads(),
+            }
+            append(options.out, {**key, **found, **about})
+            shown = found.get("error") or f"{found['robust']:.4f} {found['median']:.4g}"
+            print(*key.values(), shown, f"{found.get('seconds', 0):.0f} s", flush=True)
+
+
+def main():
+    options = parse()
+    torch.set_num_threads(options.threads)
+    if options.list:
+        for attack in peer_attacks.ATTACKS:
+            print(attack.name, attack.norm, *attack.sides)
+    elif options.table:
+        rows = read(options.out)
+        good = [row for row in rows if "error" not in row]
+        print((published_table if options.published else peer_judge.table)(good))
+        for row in rows:
+            if "error" in row:
+                print(f"- {row['model']}, {row['attack']}, {row['side']}: {row['error']}")
+    else:
+        run(options)
+
+
+if __name__ == "__main__":
+    main()
