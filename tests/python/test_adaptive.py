@@ -9,7 +9,9 @@ from namid import adaptive
 # Those that climb a loss inside a ball of linf; the others stop at the boundary, smooth gradients or
 # take one step.
 ELSEWHERE = {"fab", "fab-t", "cw", "ddn", "fmn", "deepfool", "malt", "ti-fgsm", "ti-dim", "fgsm"}
-GRADIENT = [info.name for info in namid.attacks.table() if info.gradient and info.name not in ELSEWHERE]
+CLIMBING = [info for info in namid.attacks.table() if info.gradient and info.name not in ELSEWHERE]
+GRADIENT = [info.name for info in CLIMBING if "linf" in info.norms]
+WASSERSTEIN = [info.name for info in CLIMBING if "wasserstein" in info.norms]
 
 
 @pytest.mark.parametrize("name", GRADIENT)
@@ -23,6 +25,20 @@ def test_gradient_attacks_climb_a_loss_of_ones_own(name):
     )
     best = x - 0.05 * model[1].weight[0].detach().reshape(3, 2, 2).sign()
     torch.testing.assert_close(model(found.adv)[:, 0], model(best)[:, 0], atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("name", WASSERSTEIN)
+def test_wasserstein_attacks_climb_a_loss_of_ones_own(name):
+    """Mass moves towards the pixels on which the first class counts least, whatever the label is."""
+    model = linear_model(classes=4)
+    x = torch.full((2, 3, 2, 2), 0.5)
+    y = model(x).argmin(1)  # already wrong: only the loss says where to go
+    down, up = (
+        namid.attacks.run(name, model, x, y, epsilon=0.05, steps=10, loss=lambda x, logits, y: sign * logits[:, 0])
+        for sign in (-1, 1)
+    )
+    assert (model(down.adv)[:, 0] < model(x)[:, 0] - 1e-3).all()
+    assert (model(up.adv)[:, 0] > model(x)[:, 0] + 1e-3).all()
 
 
 def test_a_gradient_of_ones_own_replaces_autograd():
