@@ -2,6 +2,7 @@
 #pragma once
 
 /// Everything a program on namid needs: includes only.
+#include "namid/attacks/a3.h"                  // IWYU pragma: export
 #include "namid/attacks/apgd.h"                // IWYU pragma: export
 #include "namid/attacks/apgd_t.h"              // IWYU pragma: export
 #include "namid/attacks/cw.h"                  // IWYU pragma: export
@@ -25,11 +26,13 @@
 #include "namid/attacks/targets.h"             // IWYU pragma: export
 #include "namid/attacks/ti_dim.h"              // IWYU pragma: export
 #include "namid/attacks/ti_fgsm.h"             // IWYU pragma: export
+#include "namid/attacks/transfer.h"            // IWYU pragma: export
 #include "namid/attacks/transport_pgd.h"       // IWYU pragma: export
 #include "namid/attacks/warp.h"                // IWYU pragma: export
 #include "namid/data/dataset.h"                // IWYU pragma: export
 #include "namid/defenses/registry.h"           // IWYU pragma: export
 #include "namid/eval/evaluate.h"               // IWYU pragma: export
+#include "namid/eval/surrogate.h"              // IWYU pragma: export
 #include "namid/mi/objectives.h"               // IWYU pragma: export
 #include "namid/models/model_file.h"           // IWYU pragma: export
 #include "namid/models/registry.h"             // IWYU pragma: export

@@ -5,6 +5,7 @@
 #include "namid/attacks/norms.h"
 #include "namid/attacks/registry.h"
 #include "namid/attacks/targets.h"
+#include "namid/attacks/transfer.h"
 #include "python/bindings.h"
 
 namespace namid::python {
@@ -75,8 +76,34 @@ py::dict result_dict(const attacks::AttackResult& result, const at::Tensor& x) {
   return out;
 }
 
+/// The model that an attack sees: `model` itself, or a surrogate of it, for the time of one call.
+class Seen {
+ public:
+  Seen(const py::object& model, const std::vector<std::int64_t>& shape, std::int64_t classes)
+      : borrowed_(model, {shape, classes}) {
+    if (const auto* own = built_in(model)) frozen_ = own->frozen_eval();
+  }
+  const models::Classifier& classifier() const { return borrowed_.classifier(); }
+
+ private:
+  BorrowedModel borrowed_;
+  std::shared_ptr<void> frozen_;
+};
+
+attacks::TargetedResult attack_through(const attacks::NamedAttack& attack,
+                                       const models::Classifier& surrogate,
+                                       const models::Classifier& model, const at::Tensor& x,
+                                       const at::Tensor& y, std::optional<attacks::Targets> targets,
+                                       const attacks::Context& context) {
+  if (!targets) return {attacks::transfer(attack, surrogate, model, x, y, context), {}};
+  attacks::check_surrogate(surrogate, model, attack.info().name);
+  auto result = attacks::attack_targets(attack, surrogate, x, y, *targets, context);
+  attacks::judge_on(result.attack, model, result.target, true);
+  return result;
+}
+
 /// `request`: num_classes, options ({path: value}), loss, gradient (callables or None), seed,
-/// targets (text or None).
+/// targets (text or None), surrogate (model or None) and its surrogate_classes.
 py::dict run_attack(const std::string& name, const py::object& model, const at::Tensor& x,
                     const at::Tensor& y, const py::dict& request) {
   if (x.dim() < 2) throw OptionError(str("[", name, "] x: expected a batch (N, ...)"));
@@ -84,10 +111,11 @@ py::dict run_attack(const std::string& name, const py::object& model, const at::
   OptionSet set;
   attack.add_options(set, "");
   set_options(set, request["options"]);
-  const BorrowedModel borrowed(
-      model, {x.sizes().slice(1).vec(), request["num_classes"].cast<std::int64_t>()});
-  const auto* own = built_in(model);
-  const auto frozen = own ? own->frozen_eval() : nullptr;
+  const auto shape = x.sizes().slice(1).vec();
+  const Seen target(model, shape, request["num_classes"].cast<std::int64_t>());
+  std::optional<Seen> surrogate;
+  if (const py::object given = request["surrogate"]; !given.is_none())
+    surrogate.emplace(given, shape, request["surrogate_classes"].cast<std::int64_t>());
   const auto context = context_of(request, name);
   std::optional<attacks::Targets> targets;
   if (!request["targets"].is_none())
@@ -95,10 +123,13 @@ py::dict run_attack(const std::string& name, const py::object& model, const at::
   attacks::TargetedResult result;
   {
     const py::gil_scoped_release no_gil;
-    if (targets)
-      result = attacks::attack_targets(attack, borrowed.classifier(), x, y, *targets, context);
+    if (surrogate)
+      result = attack_through(attack, surrogate->classifier(), target.classifier(), x, y, targets,
+                              context);
+    else if (targets)
+      result = attacks::attack_targets(attack, target.classifier(), x, y, *targets, context);
     else
-      result.attack = attack(borrowed.classifier(), x, y, context);
+      result.attack = attack(target.classifier(), x, y, context);
   }
   auto out = result_dict(result.attack, x);
   out["target"] = targets ? py::cast(result.target) : py::none();

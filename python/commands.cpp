@@ -137,6 +137,7 @@ class EvaluateInMemory final : public app::EvaluateCommand {
   void prepare() override {
     if (std::exchange(prepared_, true)) return;
     prepare_attacks();
+    see_surrogate();
     eval::check_evaluation(classifier_, test_, attacks_, evaluate);
   }
 };

@@ -3,6 +3,7 @@
 #include "apps/namid/command_inl.h"
 #include "apps/namid/imported.h"
 #include "apps/namid/inputs.h"
+#include "namid/attacks/transfer.h"
 #include "namid/core/log.h"
 #include "namid/core/progress.h"
 #include "namid/io/sha256.h"
@@ -64,10 +65,17 @@ void AttackCommand::prepare() {
   test_ = data::load_dataset(data, data::Part::test);
   classifier_ = read_model(inputs.model, imported, test_, trust);
   place(classifier_, runtime);
+  if (inputs.surrogate.empty()) return;
+  surrogate_ = app::read_model(inputs.surrogate, trust, classifier_.info().input_shape);
+  place(*surrogate_, runtime);
+  attacks::check_surrogate(*surrogate_, classifier_, "attack");
 }
 
 json AttackCommand::record() const {
-  return attacked_record(classifier_, test_, model_path(inputs.model, imported), attack.seed);
+  auto record =
+      attacked_record(classifier_, test_, model_path(inputs.model, imported), attack.seed);
+  if (surrogate_) record["surrogate"] = surrogate_record(*surrogate_, inputs.surrogate);
+  return record;
 }
 
 json AttackCommand::run(const run::RunFolder& folder, bool resume) {
@@ -77,6 +85,7 @@ json AttackCommand::run(const run::RunFolder& folder, bool resume) {
                                         .attack = attack_,
                                         .options = attack,
                                         .stop = &run::process_stop_token(),
+                                        .surrogate = surrogate_ ? &*surrogate_ : nullptr,
                                         .progress = progress_lines(show_progress)});
   eval::write_adversarial_set(folder / kSetFile, attacked.set);
   attacked.result["set"] = kSetFile;
@@ -87,7 +96,8 @@ json AttackCommand::run(const run::RunFolder& folder, bool resume) {
 std::string AttackCommand::summary(const json& result, const run::RunFolder& folder) const {
   const auto& budget = attacks::NamedAttack(attack_).budget();
   const auto fooled = result.value("fooled", 0);
-  std::string text = str(choice.name, ", ", to_string(budget.norm), ", epsilon ",
+  const auto seen = surrogate_ ? str(" on ", inputs.surrogate, " (transfer)") : std::string();
+  std::string text = str(choice.name, seen, ", ", to_string(budget.norm), ", epsilon ",
                          fixed(budget.epsilon, 6), ", n = ", result.value("n", 0), "\n",
                          "natural accuracy ", accuracy_text(result["natural"]), "\n");
   text += result.contains("robust")
@@ -98,7 +108,8 @@ std::string AttackCommand::summary(const json& result, const run::RunFolder& fol
   if (const auto refuted = result.value("refuted", 0))
     text += str("successes that the verifier did not confirm: ", refuted, "\n");
   const auto& passes = result["passes"];
-  text += str("passes: ", passes.value("forwards", std::int64_t{0}), " forwards, ",
+  text += str(surrogate_ ? "passes of the surrogate: " : "passes: ",
+              passes.value("forwards", std::int64_t{0}), " forwards, ",
               passes.value("backwards", std::int64_t{0}), " backwards\n");
   return text + str("adversarial set ", (folder / kSetFile).string(), "\nrun folder ",
                     folder.path().string(), "\n");

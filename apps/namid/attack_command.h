@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
+
 #include "apps/namid/command.h"
 #include "namid/attacks/registry.h"
 #include "namid/data/dataset.h"
@@ -28,8 +30,12 @@ class AttackCommand : public RunCommand {
 
   struct Inputs {
     std::string model;
+    std::string surrogate;
     static constexpr auto fields() {
-      return std::tuple{field("model", &Inputs::model, "model run or file that is attacked")};
+      return std::tuple{field("model", &Inputs::model, "model run or file that is attacked"),
+                        field("surrogate", &Inputs::surrogate,
+                              "model run or file that the attack sees instead (transfer); the "
+                              "attacked model judges; empty: none")};
     }
   };
   struct Choice {
@@ -51,6 +57,7 @@ class AttackCommand : public RunCommand {
   attacks::NamedAttack attack_{Choice{}.name};
   data::Dataset test_;
   models::Classifier classifier_;
+  std::optional<models::Classifier> surrogate_;
 };
 
 }  // namespace namid::app

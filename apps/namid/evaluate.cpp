@@ -6,6 +6,7 @@
 #include "apps/namid/imported.h"
 #include "apps/namid/inputs.h"
 #include "namid/eval/evaluation.h"
+#include "namid/eval/surrogate.h"
 #include "namid/run/stop_token.h"
 
 namespace namid::app {
@@ -15,7 +16,12 @@ EvaluateCommand::EvaluateCommand() {
 }
 
 std::string EvaluateCommand::default_name() const {
+  if (!inputs.surrogate.empty()) return "transfer-" + suite_name();
   if (!adaptive.estimators.empty()) return "adaptive";
+  return suite_name();
+}
+
+std::string EvaluateCommand::suite_name() const {
   if (suite.suite == "pgd") return str("pgd-", attack.steps);
   const auto list = suite.suite.find_first_of("(, ");
   return list == std::string::npos ? suite.suite : suite.suite.substr(0, list) + "-list";
@@ -37,6 +43,10 @@ OptionSet EvaluateCommand::options() {
 void EvaluateCommand::prepare_attacks() {
   validate(evaluate, "evaluate");
   refuse_targeted(attack);
+  if (!inputs.surrogate.empty() && !adaptive.estimators.empty())
+    throw OptionError(
+        "[evaluate] surrogate: attacks on the scores of estimators see the model itself; leave out "
+        "--adaptive-estimators or --surrogate");
   attacks_ = eval::make_suite(suite, attack);
 }
 
@@ -49,7 +59,16 @@ void EvaluateCommand::prepare() {
   classifier_ = read_model(inputs.model, imported, test_, trust);
   place(classifier_, runtime);
   if (!adaptive.estimators.empty()) add_adaptive_attacks();
+  see_surrogate();
   eval::check_evaluation(classifier_, test_, attacks_, evaluate);
+}
+
+void EvaluateCommand::see_surrogate() {
+  if (inputs.surrogate.empty()) return;
+  eval::check_classes(attacks_, classifier_.info().num_classes);
+  const auto surrogate = app::read_model(inputs.surrogate, trust, classifier_.info().input_shape);
+  place(surrogate, runtime);
+  attacks_ = eval::through_surrogate(std::move(attacks_), surrogate);
 }
 
 void EvaluateCommand::add_adaptive_attacks() {
@@ -65,7 +84,11 @@ void EvaluateCommand::add_adaptive_attacks() {
 }
 
 json EvaluateCommand::record() const {
-  return attacked_record(classifier_, test_, model_path(inputs.model, imported), evaluate.seed);
+  auto record =
+      attacked_record(classifier_, test_, model_path(inputs.model, imported), evaluate.seed);
+  if (attacks_.surrogate)
+    record["surrogate"] = surrogate_record(*attacks_.surrogate, inputs.surrogate);
+  return record;
 }
 
 json EvaluateCommand::run(const run::RunFolder& folder, bool resume) {

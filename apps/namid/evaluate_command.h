@@ -27,8 +27,12 @@ class EvaluateCommand : public RunCommand {
 
   struct Inputs {
     std::string model;
+    std::string surrogate;
     static constexpr auto fields() {
-      return std::tuple{field("model", &Inputs::model, "model run or file that is attacked")};
+      return std::tuple{field("model", &Inputs::model, "model run or file that is attacked"),
+                        field("surrogate", &Inputs::surrogate,
+                              "model run or file that the attacks see instead (transfer); the "
+                              "attacked model judges; empty: none")};
     }
   };
   Inputs inputs;
@@ -42,12 +46,15 @@ class EvaluateCommand : public RunCommand {
  protected:
   /// Options checked, the suite made; what needs no model.
   void prepare_attacks();
+  /// With a surrogate: the suite becomes a transfer attack on classifier_.
+  void see_surrogate();
 
   eval::Suite attacks_;
   data::Dataset test_;
   models::Classifier classifier_;
 
  private:
+  std::string suite_name() const;
   void add_adaptive_attacks();
 };
 

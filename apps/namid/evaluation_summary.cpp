@@ -44,6 +44,10 @@ std::string evaluation_summary(const json& result, const run::RunFolder& folder)
                          stopped ? "of this data set, valid whenever one stops"
                                  : "sampling error under these attacks only",
                          "\ninitial accuracy: ", accuracy_text(result["natural"]), "\n");
+  if (result.contains("surrogate"))
+    text += str("transfer: the attacks saw ", result["surrogate"].value("name", ""), " (weights ",
+                result["surrogate"].value("sha256", "").substr(0, 12),
+                "), the model judged; all images count\n");
   double seconds = 0;
   for (const auto& attack : result["attacks"]) {
     seconds += attack.value("seconds", 0.0);

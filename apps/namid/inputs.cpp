@@ -5,6 +5,7 @@
 #include "namid/core/format.h"
 #include "namid/core/log.h"
 #include "namid/core/option_set.h"
+#include "namid/eval/surrogate.h"
 #include "namid/models/model_file.h"
 #include "namid/models/weights.h"
 #include "namid/run/run_folder.h"
@@ -134,6 +135,12 @@ nlohmann::json attacked_record(const models::Classifier& model, const data::Data
                            {"defense", defense_of(path)}};
   if (const auto chosen = chosen_on(path); !chosen.empty()) record["chosen_on"] = chosen;
   record["model"]["sha256"] = models::weights_sha256(model.state_dict());
+  return record;
+}
+
+nlohmann::json surrogate_record(const models::Classifier& surrogate, const std::string& path) {
+  auto record = eval::surrogate_json(surrogate);
+  record["path"] = path;
   return record;
 }
 

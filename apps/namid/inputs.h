@@ -48,6 +48,9 @@ nlohmann::json model_record(const models::Classifier& model);
 nlohmann::json attacked_record(const models::Classifier& model, const data::Dataset& dataset,
                                const std::string& path, std::uint64_t seed);
 
+/// The record's entry for the model that transfer attacks see.
+nlohmann::json surrogate_record(const models::Classifier& surrogate, const std::string& path);
+
 /// "62.30 % [59.21, 65.31]", without brackets where an accuracy of a result has no interval.
 std::string accuracy_text(const nlohmann::json& accuracy);
 

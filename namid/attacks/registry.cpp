@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/attacks/registry.h"
 
+#include "namid/attacks/a3.h"
 #include "namid/attacks/apgd.h"
 #include "namid/attacks/apgd_t.h"
 #include "namid/attacks/cw.h"
@@ -223,6 +224,14 @@ const std::vector<Row>& rows() {
         .min_classes = 4,
         .budget = MaltOptions{}.budget},
        bind<MaltOptions, malt>},
+      {{.name = "a3",
+        .summary = "margin steps from starts along directions of the logits, many short rounds",
+        .paper = "liu2022",
+        .norms = {Norm::linf, Norm::l2},
+        .targeted = false,
+        .gradient = true,
+        .budget = A3Options{}.budget},
+       bind<A3Options, a3>},
       {{.name = "noise",
         .summary = "random points of the ball, a baseline",
         .paper = "fawzi2016",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/attacks/targets.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "namid/attacks/attack_scope.h"
@@ -77,6 +78,14 @@ at::Tensor random_class(const at::Tensor& y, std::int64_t classes, const Random&
 
 at::Tensor class_after(const at::Tensor& y, std::int64_t n, std::int64_t classes) {
   return (y + n) % classes;
+}
+
+bool is_targeted(NamedAttack attack) {
+  OptionSet set;
+  attack.add_options(set, "");
+  return std::any_of(set.entries().begin(), set.entries().end(), [](const OptionEntry& entry) {
+    return entry.key == "targeted" && entry.text() == "true";
+  });
 }
 
 NamedAttack towards_targets(const NamedAttack& attack) {

@@ -23,6 +23,9 @@ at::Tensor random_class(const at::Tensor& y, std::int64_t classes, const Random&
 /// The n-th class after y, cyclically: over n = 1 .. classes − 1 each other class once; int64 (N).
 at::Tensor class_after(const at::Tensor& y, std::int64_t n, std::int64_t classes);
 
+/// Whether the attack's options say that y holds target classes.
+bool is_targeted(NamedAttack attack);
+
 /// The attack with `targeted` switched on. OptionError for one that cannot move towards a class.
 NamedAttack towards_targets(const NamedAttack& attack);
 

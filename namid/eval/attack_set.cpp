@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <chrono>
 
+#include "namid/attacks/transfer.h"
 #include "namid/attacks/transport.h"
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/eval/accuracy.h"
 #include "namid/eval/attack_work.h"
 #include "namid/eval/guard_rails.h"
+#include "namid/eval/surrogate.h"
 #include "namid/models/weights.h"
 
 namespace namid::eval {
@@ -58,6 +60,7 @@ json report(const Work& work) {
        {{"linf", median(linf)}, {"l2", median(l2)}, {"l1", median(l1)}, {"l0", median(l0)}}},
       {"passes", {{"forwards", forwards}, {"backwards", backwards}}}};
   if (work.targeted) result["targets"] = to_string(work.job.options.targets);
+  if (work.job.surrogate) result["surrogate"] = surrogate_json(*work.job.surrogate);
   if (!work.targeted) result["robust"] = accuracy_json(n - fooled, n, confidence);
   return result;
 }
@@ -73,6 +76,11 @@ AdversarialSet collect(const Work& work) {
                      .options = options_text(work.attack),
                      .model_sha256 = models::weights_sha256(work.job.model.state_dict()),
                      .data_sha256 = dataset.rows(work.rows).sha256()};
+  if (work.job.surrogate) {
+    const auto seen = surrogate_json(*work.job.surrogate);
+    set.options +=
+        str(" surrogate=", seen.value("name", ""), " surrogate_sha256=", seen.value("sha256", ""));
+  }
   if (work.plan.defined()) set.plan = work.plan.index_select(0, rows);
   if (work.budget.norm == attacks::Norm::wasserstein && !set.plan.defined())
     set.plan = attacks::plan_of_rest(set.x_adv, 1);  // nothing was attacked
@@ -97,13 +105,6 @@ OptionSet options_of(attacks::NamedAttack& attack) {
 
 }  // namespace
 
-bool is_targeted(attacks::NamedAttack attack) {
-  const auto set = options_of(attack);
-  return std::any_of(set.entries().begin(), set.entries().end(), [](const OptionEntry& entry) {
-    return entry.key == "targeted" && entry.text() == "true";
-  });
-}
-
 std::string options_text(attacks::NamedAttack attack) {
   std::string text;
   const auto set = options_of(attack);
@@ -119,6 +120,7 @@ AttackedSet attack_dataset(const AttackJob& job) {
                           job.options.confidence));
   job.attack.validate();
   check_fit(job.model, job.dataset);
+  if (job.surrogate) attacks::check_surrogate(*job.surrogate, job.model, "attack");
   check_outputs(job.model, job.dataset, job.options.compute_batch);
   auto work = plan(job);
   const auto start = Clock::now();

@@ -49,6 +49,8 @@ struct AttackJob {
   const attacks::NamedAttack& attack;
   AttackSetOptions options = {};
   const run::StopToken* stop = nullptr;
+  /// The attack sees this model instead, `model` judges (attacks/transfer.h).
+  const models::Classifier* surrogate = nullptr;
   /// Called before a stage and after each batch: what is done ("natural", "pgd", "pgd, round 2"),
   /// samples of all.
   std::function<void(const std::string& stage, std::int64_t done, std::int64_t total)> progress =
@@ -63,7 +65,8 @@ struct AttackJob {
 /// of these also as 8-bit images, "refuted": successes of the attack that the verifier did not
 /// confirm, "median_norms": over the images that were right before and are fooled, null if there
 /// are none, "passes": those the images' own results took. "robust" is missing for a targeted
-/// attack, "targets" for any other.
+/// attack, "targets" for any other. With a surrogate "surrogate": {"name", "sha256"}; the passes
+/// are then its, and the set's options name its weights.
 struct AttackedSet {
   AdversarialSet set;
   nlohmann::json result;
@@ -77,9 +80,6 @@ struct AttackedSet {
 /// belong to (seed, "test/<attack>", sample id). OptionError for wrong options, and for data that
 /// do not fit the model; NumericError for an image or logits that are not finite.
 AttackedSet attack_dataset(const AttackJob& job);
-
-/// Whether the attack's options say that y holds target classes.
-bool is_targeted(attacks::NamedAttack attack);
 
 /// The attack's options as text: "norm=linf epsilon=0.1 steps=10".
 std::string options_text(attacks::NamedAttack attack);

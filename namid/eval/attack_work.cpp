@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "namid/attacks/transfer.h"
 #include "namid/attacks/transport.h"
 #include "namid/core/error.h"
 #include "namid/core/format.h"
@@ -173,8 +174,10 @@ void run_round(Work& work, int round, int rounds) {
                              .stop = job.stop,
                              .compact = false};
     if (rounds > 1) context.round = round;
-    const auto result =
-        work.attack(job.model, batch.x.clone(), labels_for(work, rows, batch), context);
+    const auto labels = labels_for(work, rows, batch);
+    const auto result = job.surrogate ? attacks::transfer(work.attack, *job.surrogate, job.model,
+                                                          batch.x.clone(), labels, context)
+                                      : work.attack(job.model, batch.x.clone(), labels, context);
     const auto verdicts = verify_with_eight_bit(job.model, batch.x, {result.x_adv, result.plan},
                                                 batch.y, work.budget);
     const Claims claims(result);

@@ -73,8 +73,9 @@ NAMID_CHECK_FIELDS(EvaluateOptions);
 ///    "attacks": [{"name", "attacked", "broken", "robust": A, "refuted", "eight_bit",
 ///                 "passes": {"forwards", "backwards"}, "seconds"}],
 ///    "per_class": [{"class", "n", "natural": A, "robust": A}],
-///    "sampled" (with sampled stages, sampled.h), "largest_norm", "compute_batch", "self_test"
-///    (null for a model that draws random numbers), "decision" (with a stopping rule)}
+///    "sampled" (with sampled stages, sampled.h), "surrogate" (of transfer attacks, surrogate.h),
+///    "largest_norm", "compute_batch", "self_test" (null for a model that draws random numbers),
+///    "decision" (with a stopping rule)}
 /// with A = {"correct", "accuracy", "lower", "upper", "confidence"} (Clopper-Pearson: sampling
 /// error under these attacks). "robust" of an attack: with `each` after it alone, with worst_case
 /// after it and those before it. A clean error counts as broken; "refuted" are claimed successes

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "namid/attacks/transfer.h"
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/core/log.h"
@@ -39,6 +40,16 @@ std::vector<std::int64_t> rows_in_order(const Evaluation& job, bool may_stop) {
     rows = shuffled;
   }
   return rows;
+}
+
+/// What a round attacks, or learns, depends on every image: the data set must be there as a whole.
+void check_discarding(const Suite& suite, const EvaluateOptions& options, bool may_stop) {
+  for (const auto& attack : suite.attacks)
+    if ((attack.share || attack.learn) && (may_stop || !options.shard.empty()))
+      throw OptionError(str("[evaluate] ", attack.name,
+                            ": its protocol ranks the images among all; expected the whole data "
+                            "set, without a stopping rule or shards (the attack alone, --suite "
+                            "'a3(restarts=20)', does without)"));
 }
 
 void check_options(const EvaluateOptions& options, const StoppingRule& rule) {
@@ -101,7 +112,10 @@ void check_evaluation(const models::Classifier& model, const data::Dataset& data
                       const Suite& suite, const EvaluateOptions& options) {
   check_fit(model, dataset);
   check_classes(suite, model.info().num_classes);
-  check_options(options, StoppingRule(options.stopping, dataset.size()));
+  if (suite.surrogate) attacks::check_surrogate(*suite.surrogate, model, "evaluate");
+  const StoppingRule rule(options.stopping, dataset.size());
+  check_options(options, rule);
+  check_discarding(suite, options, rule.active());
   SampledStages(options.sample_stage, suite);
   parse_shard(options.shard);
   if (!options.max_memory.empty()) parse_bytes(options.max_memory);

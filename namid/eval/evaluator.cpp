@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/eval/evaluator.h"
 
+#include <ATen/ops/tensor.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
+#include "namid/eval/discarding.h"
 
 namespace namid::eval {
 
@@ -120,38 +123,90 @@ std::vector<std::int64_t> Evaluator::survivors(std::size_t i, Rows rows) const {
   return left;
 }
 
+/// Those of `rows` that a round of attack `i` attacks of what the rounds before it left, by the
+/// margins of everything before it; what the ledger has of the round itself changes nothing.
+std::vector<std::int64_t> Evaluator::not_discarded(std::size_t i, int round, Rows rows) const {
+  LowestMargins margins;
+  Ids broken;
+  for (const auto& sample : ledger_.samples()) margins.add(sample.sample, sample.margin);
+  const std::size_t first = suite_.combine == Combine::worst_case ? 0 : i;
+  for (std::size_t attack = first; attack <= i; ++attack) {
+    if (!standings_[attack].error.empty()) continue;
+    for (const auto& attempt : ledger_.attempts(suite_.attacks[attack].name)) {
+      if (attack == i && attempt.round >= round) continue;
+      margins.add(attempt.sample, attempt.margin);
+      if (attempt.success) broken.insert(attempt.sample);
+    }
+  }
+  std::vector<std::uint64_t> left;
+  for (const auto row : rows)
+    if (natural(row) && !broken.contains(id(row))) left.push_back(id(row));
+  const auto count = kept_of(suite_.attacks[i].share(round), std::ssize(left), std::ssize(rows));
+  const auto nearest = margins.nearest(std::move(left), count);
+  const Ids kept(nearest.begin(), nearest.end());
+  std::vector<std::int64_t> still;
+  for (const auto row : rows)
+    if (kept.contains(id(row))) still.push_back(row);
+  return still;
+}
+
+/// Attack `i` as its second round has it go on.
+AttackEntry Evaluator::taught(std::size_t i) const {
+  auto attack = suite_.attacks[i];
+  std::map<std::uint64_t, std::int64_t> reached, labels;
+  for (const auto& attempt : ledger_.attempts(attack.name))
+    if (attempt.round == 1 && attempt.success) reached[attempt.sample] = attempt.prediction;
+  for (const auto& sample : ledger_.samples())
+    if (reached.contains(sample.sample)) labels[sample.sample] = sample.label;
+  Lesson lesson{.random = Random(bench_.seed, "test/" + attack.name),
+                .classes = job_.model.info().num_classes};
+  std::vector<std::int64_t> own, other;
+  for (const auto& [sample, label] : labels) {
+    lesson.ids.push_back(sample);
+    own.push_back(label);
+    other.push_back(reached.at(sample));
+  }
+  lesson.labels = at::tensor(own, at::kLong);
+  lesson.reached = at::tensor(other, at::kLong);
+  attack.run = attack.learn(lesson);
+  return attack;
+}
+
 /// NumericError is the attack's own failure: it becomes its row of the result.
 void Evaluator::run_attack(std::size_t i, Rows rows) {
   if (!standings_[i].error.empty()) return;
   try {
-    const auto& attack = suite_.attacks[i];
+    auto attack = suite_.attacks[i];
     if (attack.sequential) {
-      run_stage(i, rows, {}, attack.name);
+      run_stage(i, attack, rows, {}, attack.name);
       return;
     }
     const int rounds = attack.rounds(job_.model.info().num_classes);
-    for (int round = 0; round < rounds; ++round)
-      run_stage(i, rows, round,
+    for (int round = 0; round < rounds; ++round) {
+      if (round == 2 && attack.learn) attack = taught(i);
+      run_stage(i, attack, rows, round,
                 rounds == 1 ? attack.name : str(attack.name, " ", round + 1, "/", rounds));
+    }
   } catch (const NumericError& error) {
     standings_[i].error = error.what();
   }
 }
 
-void Evaluator::run_stage(std::size_t i, Rows rows, std::optional<int> round,
-                          const std::string& name) {
+void Evaluator::run_stage(std::size_t i, const AttackEntry& attack, Rows rows,
+                          std::optional<int> round, const std::string& name) {
   auto& standing = standings_[i];
-  const auto size = suite_.attacks[i].sequential ? job_.options.batch_size : bench_.compute_batch;
+  const auto size = attack.sequential ? job_.options.batch_size : bench_.compute_batch;
+  const auto wanted = attack.share && round ? not_discarded(i, *round, rows) : survivors(i, rows);
   for_each_batch(
-      name, survivors(i, rows), size,
+      name, wanted, size,
       [&](std::int64_t row) {
         return round ? standing.held.contains({*round, id(row)}) : standing.tried.contains(id(row));
       },
       [&](Rows piece) {
         auto bench = bench_;
-        bench.padded = bench.padded && !suite_.attacks[i].sequential;
-        const auto attacked = attack_rows(bench, suite_.attacks[i], piece, round);
-        store(suite_.attacks[i].name, attacked);
+        bench.padded = bench.padded && !attack.sequential;
+        const auto attacked = attack_rows(bench, attack, piece, round);
+        store(attack.name, attacked);
         for (const auto& attempt : attacked.attempts) note(standing, attempt);
       });
 }

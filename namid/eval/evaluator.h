@@ -51,13 +51,16 @@ class Evaluator {
   bool broken_before(std::size_t attack, std::uint64_t sample) const;
   std::vector<std::uint64_t> left_to_sampled(Rows rows) const;
   std::vector<std::int64_t> survivors(std::size_t i, Rows rows) const;
+  std::vector<std::int64_t> not_discarded(std::size_t i, int round, Rows rows) const;
+  AttackEntry taught(std::size_t i) const;
 
   template <class Held, class Compute>
   void for_each_batch(const std::string& stage, const std::vector<std::int64_t>& wanted,
                       std::int64_t size, const Held& held, const Compute& compute);
   void predict_natural(Rows rows);
   void run_attack(std::size_t i, Rows rows);
-  void run_stage(std::size_t i, Rows rows, std::optional<int> round, const std::string& name);
+  void run_stage(std::size_t i, const AttackEntry& attack, Rows rows, std::optional<int> round,
+                 const std::string& name);
   void store(const std::string& attack, const Attacked& attacked);
 
   const Evaluation& job_;

@@ -85,6 +85,10 @@ Ledger::Identity identity_of(const Bench& bench, const Suite& suite,
       {"attacks", names},
       {"gallery", str(options.gallery)},
   };
+  if (suite.surrogate)
+    identity["surrogate"] = model_sha256({.model = *suite.surrogate,
+                                          .dataset = bench.dataset,
+                                          .compute_batch = bench.compute_batch});
   if (!options.shard.empty()) identity["shard"] = options.shard;
   if (!options.sample_stage.empty()) identity["sample_stage"] = options.sample_stage;
   if (bench.verdict_draws > 1) identity["verdict_draws"] = str(bench.verdict_draws);

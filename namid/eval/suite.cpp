@@ -8,6 +8,7 @@
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/core/option_set.h"
+#include "namid/eval/discarding.h"
 
 namespace namid::eval {
 namespace {
@@ -101,6 +102,12 @@ std::vector<Member> standard(Norm norm, const std::string& steps) {
           {"apgd-t", {{"steps", steps}}},
           {"fab-t", {{"steps", steps}}},
           {"square", {}}};
+}
+
+/// AutoAttack without FAB and Square.
+std::vector<Member> first_two(std::vector<Member> members) {
+  members.resize(2);
+  return members;
 }
 
 std::vector<Member> plus(const std::string& steps) {
@@ -197,6 +204,8 @@ std::vector<Member> members_of(const SuiteOptions& options, Norm norm) {
   if (options.suite == "autoattack") return standard(norm, steps);
   if (options.suite == "autoattack-plus") return plus(steps);
   if (options.suite == "autoattack-rand") return rand(steps);
+  if (options.suite == "apgd-ce+t") return first_two(standard(norm, steps));
+  if (options.suite == "malt") return {{"malt", {}}};
   if (options.suite == "quick") return quick();
   return parse_list(options.suite);
 }
@@ -210,13 +219,18 @@ bool is_list(const std::string& suite) {
 }  // namespace
 
 std::vector<SuiteInfo> list_suites() {
-  return {{"pgd", "pgd", "PGD with the options --attack-..."},
-          {"autoattack", "apgd-ce, apgd-t, fab-t, square", "AutoAttack, version standard"},
-          {"autoattack-plus", "apgd-ce, apgd-dlr, fab, square, apgd-t, fab-t",
-           "AutoAttack, version plus: 5 restarts of the first three"},
-          {"autoattack-rand", "apgd-ce, apgd-dlr",
-           "AutoAttack, version rand, for models that draw random numbers: 20 draws a step"},
-          {"quick", "apgd-ce, apgd-t", "20 steps, 3 targets: comparable with no published figure"}};
+  return {
+      {"pgd", "pgd", "PGD with the options --attack-..."},
+      {"autoattack", "apgd-ce, apgd-t, fab-t, square", "AutoAttack, version standard"},
+      {"autoattack-plus", "apgd-ce, apgd-dlr, fab, square, apgd-t, fab-t",
+       "AutoAttack, version plus: 5 restarts of the first three"},
+      {"autoattack-rand", "apgd-ce, apgd-dlr",
+       "AutoAttack, version rand, for models that draw random numbers: 20 draws a step"},
+      {"apgd-ce+t", "apgd-ce, apgd-t",
+       "AutoAttack without fab-t and square: an upper bound of its figure, never to be called so"},
+      {"malt", "malt", "targeted Auto-PGD, the nearest linearised boundaries first"},
+      {"a3", "a3", "68 short rounds, most of them on the images nearest to the boundary alone"},
+      {"quick", "apgd-ce, apgd-t", "20 steps, 3 targets: comparable with no published figure"}};
 }
 
 AttackEntry entry_of(attacks::NamedAttack attack, std::string name) {
@@ -264,6 +278,10 @@ Suite make_suite(const SuiteOptions& options, const attacks::PgdOptions& pgd) {
       throw OptionError("[evaluate] compat: pgd is not part of AutoAttack");
     suite.combine = Combine::each;
     suite.attacks = {pgd_entry(pgd)};
+  } else if (options.suite == "a3") {
+    if (options.compat != Compat::none)
+      throw OptionError("[evaluate] compat: a3 is not part of AutoAttack");
+    suite.attacks = {a3_protocol(pgd.budget)};
   } else {
     if (is_list(options.suite)) suite.combine = Combine::each;
     for (const auto& member : members_of(options, pgd.budget.norm))

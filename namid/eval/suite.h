@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,14 @@ namespace namid::eval {
 /// a column of its own, the worst case beside it. worst_case: a broken sample is not attacked
 /// again. A sample is robust that no attack broke; a natural error counts as broken.
 enum class Combine { each, worst_case };
+
+/// What round 1 of an attack broke, in order of the ids.
+struct Lesson {
+  Random random;  ///< of the attack
+  SampleIds ids;
+  at::Tensor labels, reached;  ///< int64 (M): label, and class at x_adv
+  std::int64_t classes = 0;
+};
 
 /// An attack as the runner sees it.
 struct AttackEntry {
@@ -32,12 +41,17 @@ struct AttackEntry {
   /// All rounds at once, unpadded, drawn from a torch generator seeded anew for every batch: what
   /// reference code does, and so dependent on batch size and order.
   bool sequential = false;
+  /// Share of the survivors that a round attacks (discarding.h); empty: all of them.
+  std::function<double(int round)> share = {};
+  /// What the rounds from the third on run instead, told by the second; empty: the same.
+  std::function<Function(const Lesson&)> learn = {};
 };
 
 struct Suite {
   std::string name;
   Combine combine = Combine::each;
   std::vector<AttackEntry> attacks;
+  std::optional<models::Classifier> surrogate = {};  ///< what the attacks see instead (surrogate.h)
 };
 
 /// Whose AutoAttack. v2023: upstream, 100 iterations; reference: the copy in the released code of
@@ -52,10 +66,9 @@ struct SuiteOptions {
   static constexpr auto fields() {
     using T = SuiteOptions;
     return std::tuple{
-        field(
-            "suite", &T::suite,
-            "pgd (set by --attack-...), autoattack, autoattack-plus, autoattack-rand, quick, or a "
-            "list such as 'apgd-ce(steps=50), square(queries=1000)'"),
+        field("suite", &T::suite,
+              "pgd (set by --attack-...), autoattack, autoattack-plus, autoattack-rand, apgd-ce+t, "
+              "malt, a3, quick, or a list such as 'apgd-ce(steps=50), square(queries=1000)'"),
         field(
             "combine", &T::combine,
             "each attack on all samples (each), or on those not broken yet (worst_case); auto: as "
@@ -78,10 +91,12 @@ std::vector<SuiteInfo> list_suites();
 /// The attacks of `options.suite` with `pgd.budget`:
 ///   pgd              PGD with the options `pgd`, called "pgd-<steps>"; each
 ///   autoattack       apgd-ce, apgd-t, fab-t, square (Croce & Hein 2020, arXiv:2003.01690; L1:
-///   2021,
-///                    arXiv:2103.01208), worst_case, as are the following
+///                    2021, arXiv:2103.01208), worst_case, as are the following
 ///   autoattack-plus  apgd-ce, apgd-dlr, fab, square, apgd-t, fab-t; 5 restarts of the first three
 ///   autoattack-rand  apgd-ce, apgd-dlr over 20 draws a step (EOT)
+///   apgd-ce+t        the first two attacks of autoattack: an upper bound of it, and no AutoAttack
+///   malt             malt with its defaults (Melamed et al. 2024, arXiv:2407.02240)
+///   a3               a3 with online discarding (discarding.h; Liu et al. 2022, arXiv:2203.05154)
 ///   quick            apgd-ce of 20 steps, apgd-t of 20 steps on 3 targets: comparable with no
 ///                    published figure
 ///   a list           attacks of the registry, in parentheses their options, else their defaults;

@@ -8,6 +8,7 @@
 #include "namid/core/format.h"
 #include "namid/core/statistics.h"
 #include "namid/eval/accuracy.h"
+#include "namid/eval/surrogate.h"
 
 namespace namid::eval {
 namespace {
@@ -147,6 +148,7 @@ json summarise(const Ledger& ledger, const Evaluation& job, const Suite& suite,
     facts.class_names.push_back(str(label));
   auto result = summarise(ledger, facts);
   result["suite"] = suite.name;
+  if (suite.surrogate) result["surrogate"] = surrogate_json(*suite.surrogate);
   result["compute_batch"] = job.options.compute_batch;
   return result;
 }

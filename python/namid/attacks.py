@@ -42,7 +42,8 @@ class AttackResult:
     plan: torch.Tensor | None = None  # wasserstein: (N, C, H, W, K * K), makes adv of x
 
 
-def run(name, model, x, y, *, seed=0, loss=None, gradient=None, targets=None, **keywords):
+def run(name, model, x, y, *, seed=0, loss=None, gradient=None, targets=None, surrogate=None,
+        **keywords):  # fmt: skip
     """The attack of the registry called `name` ("apgd-ce").
 
     `loss` may be a text, one of the attack's own losses, or a callable (x_adv, logits, y) to a loss
@@ -50,7 +51,9 @@ def run(name, model, x, y, *, seed=0, loss=None, gradient=None, targets=None, **
     like x, replaces autograd. Verdicts are on the logits, whatever is climbed.
     `targets` moves each row to a class: "given" (y holds it), "least-likely" (at x), "random" or "all"
     in turn (y holds labels); success is then the target reached. apgd_t, fab_t and malt have a count of
-    that name."""
+    that name.
+    `surrogate`, another model of as many classes, is what the attack sees instead, loss and gradient
+    too; success stays what `model` says at adv, over all rows, and the passes are the surrogate's."""
     check_images(x)
     if loss is not None and not callable(loss):
         keywords["loss"], loss = loss, None
@@ -60,9 +63,13 @@ def run(name, model, x, y, *, seed=0, loss=None, gradient=None, targets=None, **
         keywords["targets"], targets = targets, None
     request = {"loss": loss, "gradient": gradient, "seed": seed, "targets": targets}
     request["options"] = table.paths(keywords)
-    with frozen_eval(model):
+    with frozen_eval(model), frozen_eval(surrogate):
         call, images = computed(native(model), x)
         request["num_classes"] = class_count(model, x)
+        request["surrogate"] = None
+        if surrogate is not None:
+            request["surrogate"] = computed(native(surrogate), x)[0]
+            request["surrogate_classes"] = class_count(surrogate, x)
         found = _C.run_attack(name, call, images, y, request)
     if images is not x:  # what was left alone keeps its float64 bits
         found["adv"] = torch.where(found["adv"] == images, x, found["adv"].to(x.dtype))
@@ -86,6 +93,7 @@ def _make(info):
     ]
     if info.gradient:
         lines.append("loss, gradient: callables in place of the attack's own (namid.adaptive).")
+    lines.append("surrogate: a model that the attack sees instead; `model` judges (transfer).")
     if info.targeted:
         lines.append("targets: given, least-likely, random or all (namid.attacks.run); None: off.")
     return describe(
@@ -95,7 +103,7 @@ def _make(info):
         lines=lines,
         positional=("model", "x", "y"),
         table=table,
-        more=(hooks if info.gradient else []) + aims + [("seed", 0)],
+        more=(hooks if info.gradient else []) + aims + [("surrogate", None), ("seed", 0)],
         returns=AttackResult,
     )
 

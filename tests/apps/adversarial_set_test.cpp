@@ -291,5 +291,39 @@ TEST_F(AdversarialSetCli, TheRecordedCommandLineGivesTheSameSet) {
             io::read_file(run() / "adversarial.npz"));
 }
 
+TEST_F(AdversarialSetCli, ASurrogateIsAttackedWhileTheModelJudges) {
+  const auto trained = run_program(
+      "train --defense natural --model small_cnn --width 4 --train-limit 256 --batch-size 32 "
+      "--lr 0.05 --epochs 2 --seed 5 --threads 1 --quiet --name s --out " +
+      folder_->path().string());
+  ASSERT_EQ(trained.code, 0) << trained.text;
+  const auto surrogate = (*folder_ / "train/s-001").string();
+  const auto out = " --quiet --json --out " + folder_->path().string();
+  const auto attacked = run_program("attack " + model() + " --surrogate " + surrogate + kAttack +
+                                    "--name through --json --out " + folder_->path().string());
+  ASSERT_EQ(attacked.code, 0) << attacked.text;
+  const auto result = json::parse(attacked.text);
+  const auto record = read_json(*folder_ / "attack/through-001/run.json");
+  EXPECT_EQ(record["surrogate"]["path"], surrogate);
+  EXPECT_EQ(record["surrogate"]["sha256"], result["surrogate"]["sha256"]);
+  EXPECT_NE(record["surrogate"]["sha256"], record["model"]["sha256"]);
+  EXPECT_LE(result["fooled"], result_["fooled"]) << "no more than by an attack on the model";
+  expect_end("verify " + (*folder_ / "attack/through-001/adversarial.npz").string() + " " +
+                 model() + " --test-limit 60 --quiet",
+             0, "");
+
+  const auto flags = " --test-limit 60 --threads 1 --steps 3 --epsilon 0.1 --compute-batch 20";
+  const auto evaluated = run_program("evaluate " + model() + " --surrogate " + surrogate + flags +
+                                     " --name through" + out);
+  ASSERT_EQ(evaluated.code, 0) << evaluated.text;
+  const auto found = json::parse(evaluated.text);
+  EXPECT_EQ(found["attacks"][0]["name"], "transfer:pgd-3");
+  EXPECT_EQ(found["surrogate"]["sha256"], result["surrogate"]["sha256"]);
+  expect_end("evaluate " + model() + " --surrogate nowhere" + flags, 3, "nowhere: no such file");
+  expect_end(
+      "evaluate " + model() + " --surrogate " + surrogate + flags + " --adaptive-estimators here",
+      2, "see the model itself");
+}
+
 }  // namespace
 }  // namespace namid::testing

@@ -12,14 +12,14 @@ namespace namid::eval {
 namespace {
 
 /// 20 images of 8 × 8, a small network and untrained estimators.
-struct Bench {
+struct StudyBench {
   data::Dataset data;
   models::Classifier model;
   mi::EstimatorPair pair;
 };
 
-Bench bench() {
-  Bench made;
+StudyBench bench() {
+  StudyBench made;
   made.data.name = "toy";
   made.data.images = at::arange(20 * 64).remainder(251).to(at::kByte).view({20, 1, 8, 8});
   made.data.labels = at::arange(20).remainder(3);

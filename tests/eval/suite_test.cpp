@@ -77,6 +77,24 @@ TEST(Suite, PlusRandAndQuickAreAsListed) {
   EXPECT_EQ(quick.attacks[1].rounds(10), 3);
 }
 
+TEST(Suite, CheaperProtocolsHaveNamesOfTheirOwn) {
+  const auto two = suite_of("apgd-ce+t"), whole = suite_of("autoattack");
+  EXPECT_EQ(two.name, "apgd-ce+t") << "never autoattack: what is reported is another figure";
+  EXPECT_EQ(names(two), "apgd-ce apgd-t");
+  EXPECT_EQ(two.combine, Combine::worst_case);
+  for (const std::size_t i : {0, 1}) {
+    EXPECT_EQ(two.attacks[i].options, whole.attacks[i].options);
+    EXPECT_EQ(two.attacks[i].rounds(10), i == 0 ? 1 : 9);
+    EXPECT_EQ(suite_of("apgd-ce+t", attacks::Norm::l1).attacks[i].rounds(10), 5);
+  }
+  const auto malt = suite_of("malt");
+  EXPECT_EQ(names(malt), "malt");
+  EXPECT_EQ(malt.combine, Combine::worst_case);
+  EXPECT_EQ(malt.attacks[0].rounds(1000), 9);
+  EXPECT_HAS(refusal("apgd-ce+tt"), "did you mean 'apgd-ce+t'?");
+  EXPECT_HAS(refusal("a3", attacks::Norm::l1), "norm: expected linf, l2, got l1");
+}
+
 TEST(Suite, AListTakesOptionsInParentheses) {
   const auto suite = suite_of(" apgd-ce( steps = 7, restarts=2 ) ,square(queries=30)");
   EXPECT_EQ(names(suite), "apgd-ce square");
@@ -118,7 +136,8 @@ TEST(Suite, AListsAttacksMayAimAtClasses) {
   EXPECT_HAS(refusal("fab(targets=all)"), "[fab] targets: the attack cannot move");
   EXPECT_HAS(refusal("pgd(targets=given)"), "expected least-likely, random or all");
   EXPECT_HAS(refusal("pgd(targets=every)"), "least-likely");
-  EXPECT_HAS(refusal("fmn", attacks::Norm::l0), "norm: expected linf or l2 or l1, got l0");
+  EXPECT_HAS(refusal("fmn", attacks::Norm::l0),
+             "norm: expected linf or l2 or l1 or wasserstein, got l0");
 }
 
 TEST(Suite, ParityAsksForTheReferencesDraws) {

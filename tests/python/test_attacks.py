@@ -217,3 +217,25 @@ def test_attacks_of_a_norm_have_no_plan_and_refuse_wasserstein():
     assert namid.attacks.pgd(model, x, y).plan is None
     with pytest.raises(ValueError, match="expected linf or l2 or l1, got wasserstein"):
         namid.attacks.pgd(model, x, y, norm="wasserstein", epsilon=0.1)
+
+
+def test_a_surrogate_is_attacked_while_the_model_judges():
+    model, other = linear_model(0), linear_model(5)
+    x, _ = batch()
+    y = model(x).argmax(1)
+    seen = namid.attacks.pgd(other, x, y, epsilon=0.2, steps=5)
+    found = namid.attacks.pgd(model, x, y, epsilon=0.2, steps=5, surrogate=other)
+    assert torch.equal(found.adv, seen.adv) and found.forwards == seen.forwards
+    assert torch.equal(found.success, model(found.adv).argmax(1) != y) and len(found.success) == 8
+    itself = namid.attacks.pgd(model, x, y, epsilon=0.2, steps=5, surrogate=model)
+    assert torch.equal(itself.adv, namid.attacks.pgd(model, x, y, epsilon=0.2, steps=5).adv)
+    aimed = namid.attacks.pgd(model, x, y, epsilon=0.5, steps=5, surrogate=other, targets="random")
+    assert torch.equal(aimed.success, model(aimed.adv).argmax(1) == aimed.target)
+    for each in (model, other):
+        assert each.training and all(p.requires_grad for p in each.parameters())
+
+
+def test_a_surrogate_of_other_classes_is_refused():
+    x, y = batch()
+    with pytest.raises(ValueError, match="surrogate: expected 3 classes as the model has, got 4"):
+        namid.attacks.pgd(linear_model(), x, y, surrogate=linear_model(classes=4))

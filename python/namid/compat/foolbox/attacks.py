@@ -4,8 +4,22 @@
 from namid import attacks
 from namid.compat._shared import absent, fresh_seed, refuse
 from namid.compat.foolbox.base import Attack
+from namid.compat.foolbox.descent import *  # noqa: F403
+from namid.compat.foolbox.descent import (
+    L1AdamProjectedGradientDescentAttack,
+    L2AdamProjectedGradientDescentAttack,
+    LinfAdamProjectedGradientDescentAttack,
+)
+from namid.compat.foolbox.filters import (  # noqa: F401
+    BinarySearchContrastReductionAttack,
+    GaussianBlurAttack,
+    InversionAttack,
+    L2ContrastReductionAttack,
+    LinearSearchContrastReductionAttack,
+)
 from namid.compat.foolbox.nearest import (  # noqa: F401
     DDNAttack,
+    L0FMNAttack,
     L1FMNAttack,
     L2CarliniWagnerAttack,
     L2DeepFoolAttack,
@@ -13,6 +27,7 @@ from namid.compat.foolbox.nearest import (  # noqa: F401
     LInfFMNAttack,
     LinfDeepFoolAttack,
 )
+from namid.compat.foolbox.noise import *  # noqa: F403
 from namid.compat.foolbox.spatial import SpatialAttack  # noqa: F401
 
 
@@ -93,19 +108,9 @@ for _norm in ("L1", "L2", "Linf"):
     globals()[_fgm] = type(_fgm, (_FastGradient,), {"norm": _norm.lower(), "__module__": __name__})
 
 _ABSENT = """
-L2ContrastReductionAttack VirtualAdversarialAttack L1AdamProjectedGradientDescentAttack
-L2AdamProjectedGradientDescentAttack LinfAdamProjectedGradientDescentAttack
-L1AdamBasicIterativeAttack L2AdamBasicIterativeAttack LinfAdamBasicIterativeAttack
-L1MomentumIterativeFastGradientMethod L2AdditiveGaussianNoiseAttack L2AdditiveUniformNoiseAttack
-L2ClippingAwareAdditiveGaussianNoiseAttack L2ClippingAwareAdditiveUniformNoiseAttack
-LinfAdditiveUniformNoiseAttack L2RepeatedAdditiveGaussianNoiseAttack
-L2RepeatedAdditiveUniformNoiseAttack L2ClippingAwareRepeatedAdditiveGaussianNoiseAttack
-L2ClippingAwareRepeatedAdditiveUniformNoiseAttack LinfRepeatedAdditiveUniformNoiseAttack
-SparseL1DescentAttack InversionAttack BinarySearchContrastReductionAttack
-LinearSearchContrastReductionAttack NewtonFoolAttack EADAttack GaussianBlurAttack
-SaltAndPepperNoiseAttack LinearSearchBlendedUniformNoiseAttack BinarizationRefinementAttack
-DatasetAttack BoundaryAttack HopSkipJumpAttack L0BrendelBethgeAttack L1BrendelBethgeAttack
-L2BrendelBethgeAttack LinfinityBrendelBethgeAttack L0FMNAttack GenAttack PointwiseAttack
+NewtonFoolAttack EADAttack BinarizationRefinementAttack DatasetAttack BoundaryAttack
+HopSkipJumpAttack L0BrendelBethgeAttack L1BrendelBethgeAttack L2BrendelBethgeAttack
+LinfinityBrendelBethgeAttack GenAttack PointwiseAttack
 """.split()
 for _name in _ABSENT:
     globals()[_name] = absent("foolbox.attacks", _name)
@@ -115,7 +120,7 @@ FGM, FGSM = _HERE["L2FastGradientAttack"], _HERE["LinfFastGradientAttack"]
 L1PGD, L2PGD = (_HERE[n + "ProjectedGradientDescentAttack"] for n in ("L1", "L2"))
 PGD = LinfPGD = _HERE["LinfProjectedGradientDescentAttack"]
 MIFGSM = _HERE["LinfMomentumIterativeFastGradientMethod"]
-L1AdamPGD, L2AdamPGD, LinfAdamPGD = (
-    _HERE[n + "AdamProjectedGradientDescentAttack"] for n in ("L1", "L2", "Linf")
-)
+L1AdamPGD = L1AdamProjectedGradientDescentAttack
+L2AdamPGD = L2AdamProjectedGradientDescentAttack
+LinfAdamPGD = LinfAdamProjectedGradientDescentAttack
 AdamPGD = LinfAdamPGD

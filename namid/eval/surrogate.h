@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "namid/eval/suite.h"
+#include "namid/models/classifier.h"
+
+namespace namid::eval {
+
+/// The suite as a transfer attack (attacks/transfer.h): every attack sees the surrogate alone, the
+/// evaluated model judges. Attacks are called "transfer:<name>", the ledger names the surrogate's
+/// hash and refuses another, and passes are the surrogate's. Denominators stay all images.
+Suite through_surrogate(Suite suite, const models::Classifier& surrogate);
+
+/// {"name", "sha256"} of a model, as records have it: SHA-256 of the weights, empty where
+/// there are none.
+nlohmann::json surrogate_json(const models::Classifier& surrogate);
+
+}  // namespace namid::eval
