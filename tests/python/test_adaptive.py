@@ -8,7 +8,7 @@ from namid import adaptive
 
 # Those that climb a loss inside a ball of linf; the others stop at the boundary, smooth gradients or
 # take one step.
-ELSEWHERE = {"fab", "fab-t", "cw", "ddn", "fmn", "deepfool", "malt", "ti-fgsm", "ti-dim", "fgsm"}
+ELSEWHERE = {"a3", "fab", "fab-t", "cw", "ddn", "fmn", "deepfool", "malt", "ti-fgsm", "ti-dim", "fgsm"}
 CLIMBING = [info for info in namid.attacks.table() if info.gradient and info.name not in ELSEWHERE]
 GRADIENT = [info.name for info in CLIMBING if "linf" in info.norms]
 WASSERSTEIN = [info.name for info in CLIMBING if "wasserstein" in info.norms]
