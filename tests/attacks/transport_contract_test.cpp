@@ -6,7 +6,7 @@ namespace {
 
 // Few steps are steep ones, which rounding turns: entropy keeps it from choosing other moves.
 NAMID_ATTACK_CONTRACT(FrankWolfe, {.attack = "frank-wolfe",
-                                   .options = {{"steps", "5"}, {"gamma", "0.05"}},
+                                   .options = {{"steps", "3"}, {"gamma", "0.2"}},
                                    .images_only = true});
 NAMID_ATTACK_CONTRACT(TransportPgd, {.attack = "transport-pgd",
                                      .options = {{"steps", "5"}},

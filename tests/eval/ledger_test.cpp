@@ -89,7 +89,7 @@ TEST(Ledger, IsOneFileInWalModeWithTheDocumentedTables) {
   while (table.next()) columns += table.text(0) + " ";
   EXPECT_EQ(columns,
             "attack round sample success step prediction linf l2 l1 margin loss forwards backwards "
-            "x_adv_hash refuted eight_bit ");
+            "x_adv_hash refuted eight_bit wasserstein ");
 }
 
 TEST(Ledger, KeepsALossThatIsNoNumber) {
@@ -128,7 +128,7 @@ TEST(Ledger, RefusesFilesThatAreNoLedger) {
   open_both(folder / "foreign.sqlite");
   { Ledger ledger(folder / "newer.sqlite", kIdentity); }
   Database(folder / "newer.sqlite", Database::Mode::existing)
-      .execute("UPDATE meta SET value = '3' WHERE key = 'schema'");
+      .execute("UPDATE meta SET value = '4' WHERE key = 'schema'");
   open_both(folder / "newer.sqlite");
   EXPECT_THROW(Ledger::open(folder / "missing.sqlite"), DataError);
 }
