@@ -76,20 +76,6 @@ py::dict result_dict(const attacks::AttackResult& result, const at::Tensor& x) {
   return out;
 }
 
-/// The model that an attack sees: `model` itself, or a surrogate of it, for the time of one call.
-class Seen {
- public:
-  Seen(const py::object& model, const std::vector<std::int64_t>& shape, std::int64_t classes)
-      : borrowed_(model, {shape, classes}) {
-    if (const auto* own = built_in(model)) frozen_ = own->frozen_eval();
-  }
-  const models::Classifier& classifier() const { return borrowed_.classifier(); }
-
- private:
-  BorrowedModel borrowed_;
-  std::shared_ptr<void> frozen_;
-};
-
 attacks::TargetedResult attack_through(const attacks::NamedAttack& attack,
                                        const models::Classifier& surrogate,
                                        const models::Classifier& model, const at::Tensor& x,
@@ -112,8 +98,8 @@ py::dict run_attack(const std::string& name, const py::object& model, const at::
   attack.add_options(set, "");
   set_options(set, request["options"]);
   const auto shape = x.sizes().slice(1).vec();
-  const Seen target(model, shape, request["num_classes"].cast<std::int64_t>());
-  std::optional<Seen> surrogate;
+  const FrozenModel target(model, shape, request["num_classes"].cast<std::int64_t>());
+  std::optional<FrozenModel> surrogate;
   if (const py::object given = request["surrogate"]; !given.is_none())
     surrogate.emplace(given, shape, request["surrogate_classes"].cast<std::int64_t>());
   const auto context = context_of(request, name);

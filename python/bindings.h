@@ -65,6 +65,21 @@ class BorrowedModel {
 /// The built-in network behind a model made by namid.models; null for anything else.
 const models::Classifier* built_in(const py::object& model);
 
+/// A model as an attack sees it, for the time of one call: borrowed, a built-in network in eval
+/// mode.
+class FrozenModel {
+ public:
+  FrozenModel(const py::object& model, const std::vector<std::int64_t>& shape, std::int64_t classes)
+      : borrowed_(model, {shape, classes}) {
+    if (const auto* own = built_in(model)) frozen_ = own->frozen_eval();
+  }
+  const models::Classifier& classifier() const { return borrowed_.classifier(); }
+
+ private:
+  BorrowedModel borrowed_;
+  std::shared_ptr<void> frozen_;
+};
+
 // One function per file: adds a C++ folder's names to the extension.
 void bind_core(py::module_& module);
 void bind_data(py::module_& module);

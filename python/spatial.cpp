@@ -2,6 +2,7 @@
 #include "namid/attacks/spatial_flow.h"
 #include "namid/attacks/spatial_grid.h"
 #include "namid/core/error.h"
+#include "namid/core/format.h"
 #include "python/bindings.h"
 
 namespace namid::python {
@@ -15,25 +16,31 @@ py::list describe_options_of() {
   return describe(set);
 }
 
-/// `request`: num_classes, options ({path: value}), seed.
-py::dict run_spatial_grid(const py::object& model, const at::Tensor& x, const at::Tensor& y,
-                          const py::dict& request) {
-  if (x.dim() != 4) throw OptionError("[spatial-grid] x: expected images (N, C, H, W)");
-  attacks::SpatialGridOptions options;
+/// `request`: num_classes, options ({path: value}), seed where the attack draws.
+template <class Options, class Attack>
+auto run_spatial(const std::string& name, const py::object& model, const at::Tensor& x,
+                 const py::dict& request, const Attack& attack) {
+  if (x.dim() != 4) throw OptionError(str("[", name, "] x: expected images (N, C, H, W)"));
+  Options options;
   OptionSet set;
   set.add("", options);
   set_options(set, request["options"]);
-  const BorrowedModel borrowed(
-      model, {x.sizes().slice(1).vec(), request["num_classes"].cast<std::int64_t>()});
-  const auto* own = built_in(model);
-  const auto frozen = own ? own->frozen_eval() : nullptr;
-  const attacks::Context context{
-      .random = Random(request["seed"].cast<std::uint64_t>(), "python/spatial-grid")};
-  attacks::SpatialGridResult found;
-  {
-    const py::gil_scoped_release no_gil;
-    found = attacks::spatial_grid(borrowed.classifier(), x, y, options, context);
-  }
+  const FrozenModel seen(model, x.sizes().slice(1).vec(),
+                         request["num_classes"].cast<std::int64_t>());
+  attacks::Context context;
+  if (request.contains("seed"))
+    context.random = Random(request["seed"].cast<std::uint64_t>(), "python/" + name);
+  const py::gil_scoped_release no_gil;
+  return attack(seen.classifier(), options, context);
+}
+
+py::dict run_spatial_grid(const py::object& model, const at::Tensor& x, const at::Tensor& y,
+                          const py::dict& request) {
+  const auto found = run_spatial<attacks::SpatialGridOptions>(
+      "spatial-grid", model, x, request,
+      [&](const auto& classifier, const auto& options, const auto& context) {
+        return attacks::spatial_grid(classifier, x, y, options, context);
+      });
   py::dict out;
   out["adv"] = found.x_adv;
   out["success"] = found.success;
@@ -51,23 +58,13 @@ py::dict run_spatial_grid(const py::object& model, const at::Tensor& x, const at
   return out;
 }
 
-/// `request`: as above.
 py::dict run_spatial_flow(const py::object& model, const at::Tensor& x, const at::Tensor& y,
                           const py::dict& request) {
-  if (x.dim() != 4) throw OptionError("[spatial-flow] x: expected images (N, C, H, W)");
-  attacks::SpatialFlowOptions options;
-  OptionSet set;
-  set.add("", options);
-  set_options(set, request["options"]);
-  const BorrowedModel borrowed(
-      model, {x.sizes().slice(1).vec(), request["num_classes"].cast<std::int64_t>()});
-  const auto* own = built_in(model);
-  const auto frozen = own ? own->frozen_eval() : nullptr;
-  attacks::SpatialFlowResult found;
-  {
-    const py::gil_scoped_release no_gil;
-    found = attacks::spatial_flow(borrowed.classifier(), x, y, options);
-  }
+  const auto found = run_spatial<attacks::SpatialFlowOptions>(
+      "spatial-flow", model, x, request,
+      [&](const auto& classifier, const auto& options, const auto& context) {
+        return attacks::spatial_flow(classifier, x, y, options, context);
+      });
   py::dict out;
   out["adv"] = found.x_adv;
   out["success"] = found.success;

@@ -13,16 +13,7 @@ AttackResult frank_wolfe(const Classifier& model, const at::Tensor& x, const at:
         entropic_oracle(gradient, ball.x, ball.costs, ball.limit, options.gamma, options.oracle);
     return plan + (vertex - plan) * (2.0 / (step + 2));
   };
-  return climb_plans(model, x, y,
-                     {.where = kWhere,
-                      .budget = options.budget,
-                      .kernel = options.kernel,
-                      .steps = options.steps,
-                      .overflow = options.overflow,
-                      .capacity = options.capacity,
-                      .judge = options.judge,
-                      .next = next},
-                     context);
+  return climb_plans(model, x, y, plan_form(kWhere, options, next), context);
 }
 
 }  // namespace namid::attacks

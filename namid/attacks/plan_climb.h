@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string_view>
+#include <utility>
 
 #include "namid/attacks/attack.h"
 #include "namid/attacks/best.h"
@@ -46,6 +47,19 @@ struct PlanForm {
                            const at::Tensor& gradient, int step)>
       next;
 };
+
+/// The form of an attack whose options have the members of PlanForm.
+template <class Options>
+PlanForm plan_form(std::string_view where, const Options& options, decltype(PlanForm::next) next) {
+  return {.where = where,
+          .budget = options.budget,
+          .kernel = options.kernel,
+          .steps = options.steps,
+          .overflow = options.overflow,
+          .capacity = options.capacity,
+          .judge = options.judge,
+          .next = std::move(next)};
+}
 
 /// From the plan that moves nothing: the gradient of cross-entropy at the image that `overflow`
 /// makes of the plan, taken through the clipping to [0,1] and back to the plan, then `next`, kept

@@ -12,16 +12,7 @@ AttackResult transport_pgd(const Classifier& model, const at::Tensor& x, const a
     return dual_projection(plan + gradient * options.step_size, ball.x, ball.costs, ball.limit,
                            options.projection);
   };
-  return climb_plans(model, x, y,
-                     {.where = kWhere,
-                      .budget = options.budget,
-                      .kernel = options.kernel,
-                      .steps = options.steps,
-                      .overflow = options.overflow,
-                      .capacity = options.capacity,
-                      .judge = options.judge,
-                      .next = next},
-                     context);
+  return climb_plans(model, x, y, plan_form(kWhere, options, next), context);
 }
 
 }  // namespace namid::attacks

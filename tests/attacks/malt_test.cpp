@@ -77,14 +77,7 @@ TEST(Malt, RoundsAndRefusals) {
 /// The model's float32 products round by the batch's size, and the loss has kinks where two other
 /// classes tie: later steps then part. In float64 nothing is left of the batch.
 TEST(Malt, InFloat64ASampleAloneIsAttackedAsInItsBatchToTheBit) {
-  const auto first = wave({6, 12}, 1.5, 0.41, 0.2).to(at::kDouble);
-  const auto second = wave({4, 6}, 2, 0.9, 1).to(at::kDouble);
-  const Classifier model(
-      [=](const at::Tensor& x) {
-        const auto hidden = at::tanh(at::linear(x.to(at::kDouble) - 0.5, first));
-        return at::linear(hidden, second).to(at::kFloat);
-      },
-      {.name = "float64", .num_classes = 4, .input_shape = {12}});
+  const auto model = curved_in_float64({12});
   const auto x = images(8, {12}), y = labels(8, 4);
   for (std::uint64_t seed = 0; seed < 10; ++seed) {
     const Context context{.random = Random(seed, "malt")};

@@ -91,4 +91,16 @@ std::string message_of(const std::function<void()>& action) {
 
 constexpr Norm kNorms[]{Norm::linf, Norm::l2, Norm::l1};
 
+/// Such a model computed in float64, whose float32 logits hang on no neighbour in the batch.
+inline Classifier curved_in_float64(const Shape& shape) {
+  const auto first = wave({6, entries(shape)}, 1.5, 0.41, 0.2).to(at::kDouble);
+  const auto second = wave({4, 6}, 2, 0.9, 1).to(at::kDouble);
+  return Classifier(
+      [=](const at::Tensor& x) {
+        const auto hidden = at::tanh(at::linear(x.to(at::kDouble).flatten(1) - 0.5, first));
+        return at::linear(hidden, second).to(at::kFloat);
+      },
+      {.name = "float64", .num_classes = 4, .input_shape = shape});
+}
+
 }  // namespace namid::attacks

@@ -16,6 +16,26 @@ NAMID_ATTACK_CONTRACT(ProjectedSinkhorn,
                        .options = {{"steps", "3"}, {"sinkhorn_iterations", "50"}},
                        .images_only = true});
 
+/// Products round by the batch's size, and a pixel that is exactly full lets no gradient through:
+/// steps then part. In float64 nothing is left of the batch.
+TEST(TransportInFloat64, ASampleAloneIsAttackedAsInItsBatchToTheBit) {
+  const Shape shape{3, 5, 7};
+  const auto model = curved_in_float64(shape);
+  const auto x = images(8, shape), y = labels(8, 4);
+  const std::vector<Contract> attacks{
+      {.attack = "frank-wolfe", .options = {{"steps", "5"}}},
+      {.attack = "transport-pgd", .options = {{"steps", "5"}}},
+      {.attack = "projected-sinkhorn", .options = {{"steps", "3"}, {"sinkhorn_iterations", "50"}}}};
+  for (const auto& contract : attacks) {
+    const auto attack = contracted(contract, {Norm::wasserstein, 0.7});
+    const auto together = attack(model, x, y);
+    for (std::int64_t i = 0; i < 8; ++i) {
+      const auto alone = attack(model, x.narrow(0, i, 1), y.narrow(0, i, 1));
+      EXPECT_TRUE(same_bits(alone.x_adv[0], together.x_adv[i])) << contract.attack << ", " << i;
+    }
+  }
+}
+
 class TransportDistance : public ::testing::TestWithParam<Contract> {};
 
 // On two pixels the cheapest way to change w · x + b is to move mass to the heavier one.
