@@ -36,3 +36,21 @@ def device_of(model, x):
     parameters = getattr(model, "parameters", None)
     first = next(iter(parameters()), None) if callable(parameters) else None
     return x.device if first is None else first.device
+
+
+def at_least(owner, least, **options):
+    """Refuses options below `least`."""
+    for name, value in options.items():
+        if not value >= least:
+            raise ValueError(f"{owner}: {name}: expected at least {least}, got {value}")
+
+
+def by_sample(values, x):
+    """(N) as (N, 1, ...), to go with a batch like x."""
+    return values.reshape(-1, *[1] * (x.dim() - 1))
+
+
+def margin(logits, classes):
+    """The classes' own logits less the largest of the others."""
+    own = logits.gather(1, classes[:, None])
+    return own[:, 0] - logits.scatter(1, classes[:, None], float("-inf")).amax(1)

@@ -6,37 +6,23 @@ the library's own results."""
 import torch
 from torch.nn import functional
 
-from namid._inputs import check_images
-from namid._scope import frozen_eval
-from namid.compat._torchattack import Attack
+from namid.compat._shared import by_sample, margin
+from namid.compat._torchattack_plain import Plain
 
 
-def _by_sample(values, images):
-    return values.reshape(-1, *[1] * (images.dim() - 1))
-
-
-def _of_mean_one(gradient):
+def of_mean_one(gradient):
     """Divided by each sample's mean of |entries|; a zero gradient stays zero."""
     mean = gradient.abs().flatten(1).mean(1).clamp(min=torch.finfo(gradient.dtype).tiny)
-    return gradient / _by_sample(mean, gradient)
+    return gradient / by_sample(mean, gradient)
 
 
-class Steps(Attack):
+class Steps(Plain):
     """x <- clamp(x + alpha sign(direction)), within eps of the image, from `start`. A class says
-    `direction(adv, images)`; `self.y` are labels, `self.targets` classes to move to or None."""
+    `direction(images, labels, targets)`, a function of the current images."""
 
     def __init__(self, name, model, eps, alpha, steps):
         super().__init__(name, model)
         self.eps, self.alpha, self.steps = eps, alpha, steps
-
-    def inner(self, images, labels):
-        check_images(images)
-        if images.min() < 0 or images.max() > 1:
-            raise ValueError(f"{self.attack}: expected images in [0, 1]")
-        labels = self.predict(images) if labels is None else labels
-        targets = self._target_map(images, labels) if self.targeted else None
-        with frozen_eval(self.model):
-            return self.climb(images, labels, targets)
 
     def climb(self, images, labels, targets):
         adv = self.start(images)
@@ -53,19 +39,6 @@ class Steps(Attack):
         if not self.random_start:
             return images.clone()
         return (images + torch.empty_like(images).uniform_(-self.eps, self.eps)).clamp(0, 1)
-
-    def cross_entropy(self, images, labels, targets):
-        """What is climbed: the mean over the batch, as in the library."""
-        logits = self.model01(images)
-        if targets is None:
-            return functional.cross_entropy(logits, labels)
-        return -functional.cross_entropy(logits, targets)
-
-    def gradient(self, at, labels, targets, cost=None):
-        at = at.detach().requires_grad_(True)
-        with torch.enable_grad():
-            value = (cost or self.cross_entropy)(at, labels, targets)
-        return torch.autograd.grad(value, at)[0]
 
 
 class RFGSM(Steps):
@@ -111,7 +84,7 @@ class UPGD(Steps):
                 self.gradient(adv, labels, targets, self.cost) / self.eot_iter
                 for _ in range(self.eot_iter)
             )
-            momentum = _of_mean_one(mean) + momentum * self.decay
+            momentum = of_mean_one(mean) + momentum * self.decay
             return momentum
 
         return next_direction
@@ -134,11 +107,8 @@ class UPGD(Steps):
         return (aimed - own) / (top[:, 0] - (top[:, 2] + top[:, 3]) / 2 + 1e-12)
 
     def _margin(self, images, labels, targets):
-        logits = self.model01(images)
-        classes = (labels if targets is None else targets)[:, None]
-        own = logits.gather(1, classes)[:, 0]
-        others = logits.scatter(1, classes, float("-inf")).amax(1)
-        return -((own - others) if targets is None else (others - own)).clamp(min=0)
+        gap = margin(self.model01(images), labels if targets is None else targets)
+        return -(gap if targets is None else -gap).clamp(min=0)
 
 
 class Jitter(Steps):
@@ -187,10 +157,8 @@ class SINIFGSM(Steps):
         def next_direction(adv):
             nonlocal momentum
             ahead = self.decay * self.alpha * momentum
-            mean = sum(
-                self.gradient(adv, labels, targets, scaled(i, ahead)) for i in range(self.m)
-            )
-            momentum = self.decay * momentum + _of_mean_one(mean / self.m)
+            mean = sum(self.gradient(adv, labels, targets, scaled(i, ahead)) for i in range(self.m))
+            momentum = self.decay * momentum + of_mean_one(mean / self.m)
             return momentum
 
         return next_direction
@@ -217,7 +185,7 @@ class VMIFGSM(Steps):
             nonlocal momentum, variance
             at = adv + self.decay * self.alpha * momentum if self.nesterov else adv
             own = self.gradient(at, labels, targets)
-            momentum = _of_mean_one(own + variance) + momentum * self.decay
+            momentum = of_mean_one(own + variance) + momentum * self.decay
             around = sum(self.gradient(neighbour(adv), labels, targets) for _ in range(self.N))
             variance = around / self.N - own
             return momentum
@@ -227,44 +195,3 @@ class VMIFGSM(Steps):
 
 class VNIFGSM(VMIFGSM):
     nesterov = True
-
-
-class PIFGSM(Attack):
-    """Amplified sign steps; what of them leaves the ball is spread over the 8 neighbours. momentum and
-    prob do nothing, as in the library; any number of channels."""
-
-    supported_mode = ("default",)
-
-    def __init__(
-        self,
-        model,
-        max_epsilon=16 / 255,
-        num_iter_set=10,
-        momentum=1.0,
-        amplification=10.0,
-        prob=0.7,
-    ):
-        super().__init__("PIFGSM", model)
-        self.max_epsilon, self.num_iter_set = max_epsilon, num_iter_set
-        self.momentum, self.amplification, self.prob = momentum, amplification, prob
-
-    perturb = None  # Steps.inner calls climb
-    inner, gradient, cross_entropy = Steps.inner, Steps.gradient, Steps.cross_entropy
-
-    def climb(self, images, labels, targets):
-        if images.dim() != 4:
-            raise ValueError("PIFGSM: expected images (N, C, H, W)")
-        channels, eps = images.shape[1], self.max_epsilon
-        step = eps / self.num_iter_set * self.amplification
-        spread = torch.full((channels, 1, 3, 3), 1 / 8).to(images)
-        spread[:, :, 1, 1] = 0
-        low, high = (images - eps).clamp(min=0), (images + eps).clamp(max=1)
-        adv, total = images.clone(), torch.zeros_like(images)
-        for _ in range(self.num_iter_set):
-            move = step * self.gradient(adv, labels, None).sign()
-            total = total + move
-            beyond = (total.abs() - eps).clamp(0, 10000.0) * total.sign()
-            push = step * functional.conv2d(beyond, spread, padding=1, groups=channels).sign()
-            total = total + push
-            adv = (adv + move + push).clamp(low, high)
-        return adv

@@ -9,19 +9,15 @@ import torch
 
 from namid.compat._shared import absent
 from namid.compat._torchattack import Attack
-from namid.compat._torchattack_momentum import DIFGSM, MIFGSM, NIFGSM, TIFGSM
+from namid.compat._torchattack_diverse import DIFGSM, TIFGSM
+from namid.compat._torchattack_elastic import EADEN, EADL1
+from namid.compat._torchattack_momentum import MIFGSM, NIFGSM
 from namid.compat._torchattack_nearest import CW, DeepFool
+from namid.compat._torchattack_patchwise import PIFGSM, PIFGSMPP
 from namid.compat._torchattack_seeded import APGD, APGDT, FAB, Seeded, Square
 from namid.compat._torchattack_smoothed import PGDRS, PGDRSL2
-from namid.compat._torchattack_steps import (
-    PIFGSM,
-    RFGSM,
-    SINIFGSM,
-    UPGD,
-    VMIFGSM,
-    VNIFGSM,
-    Jitter,
-)
+from namid.compat._torchattack_spsa import SPSA
+from namid.compat._torchattack_steps import RFGSM, SINIFGSM, UPGD, VMIFGSM, VNIFGSM, Jitter
 
 
 class VANILA(Attack):
@@ -189,13 +185,13 @@ class AutoAttack(Seeded):
         return ensemble.run_standard_evaluation(images, labels, bs=len(images))
 
 
-_ABSENT = "SPSA PIFGSMPP EADEN EADL1 SparseFool OnePixel Pixle JSMA LGV".split()
+_ABSENT = "SparseFool OnePixel Pixle JSMA LGV".split()
 for _name in _ABSENT:
     globals()[_name] = absent("torchattacks", _name)
 __version__ = "3.5.1"
 __all__ = [
-    *_ABSENT, "APGD", "APGDT", "AutoAttack", "BIM", "CW", "DIFGSM", "DeepFool", "EOTPGD", "FAB",
-    "FFGSM", "FGSM", "GN", "Jitter", "MIFGSM", "MultiAttack", "NIFGSM", "PGD", "PGDL2", "PGDRS",
-    "PGDRSL2", "PIFGSM", "RFGSM", "SINIFGSM", "Square", "TIFGSM", "TPGD", "UPGD", "VANILA",
-    "VMIFGSM", "VNIFGSM",
+    *_ABSENT, "APGD", "APGDT", "AutoAttack", "BIM", "CW", "DIFGSM", "DeepFool", "EADEN",
+    "EADL1", "EOTPGD", "FAB", "FFGSM", "FGSM", "GN", "Jitter", "MIFGSM", "MultiAttack",
+    "NIFGSM", "PGD", "PGDL2", "PGDRS", "PGDRSL2", "PIFGSM", "PIFGSMPP", "RFGSM", "SINIFGSM",
+    "SPSA", "Square", "TIFGSM", "TPGD", "UPGD", "VANILA", "VMIFGSM", "VNIFGSM",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from namid.compat.foolbox.descent import (
     L2AdamProjectedGradientDescentAttack,
     LinfAdamProjectedGradientDescentAttack,
 )
+from namid.compat.foolbox.elastic import EADAttack  # noqa: F401
 from namid.compat.foolbox.filters import (  # noqa: F401
     BinarySearchContrastReductionAttack,
     GaussianBlurAttack,
@@ -27,6 +28,7 @@ from namid.compat.foolbox.nearest import (  # noqa: F401
     LInfFMNAttack,
     LinfDeepFoolAttack,
 )
+from namid.compat.foolbox.newton import NewtonFoolAttack  # noqa: F401
 from namid.compat.foolbox.noise import *  # noqa: F403
 from namid.compat.foolbox.spatial import SpatialAttack  # noqa: F401
 
@@ -108,7 +110,7 @@ for _norm in ("L1", "L2", "Linf"):
     globals()[_fgm] = type(_fgm, (_FastGradient,), {"norm": _norm.lower(), "__module__": __name__})
 
 _ABSENT = """
-NewtonFoolAttack EADAttack BinarizationRefinementAttack DatasetAttack BoundaryAttack
+BinarizationRefinementAttack DatasetAttack BoundaryAttack
 HopSkipJumpAttack L0BrendelBethgeAttack L1BrendelBethgeAttack L2BrendelBethgeAttack
 LinfinityBrendelBethgeAttack GenAttack PointwiseAttack
 """.split()

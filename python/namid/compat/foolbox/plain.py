@@ -5,14 +5,10 @@ come from torch's generator in the library's order, so that torch.manual_seed gi
 import torch
 
 from namid._scope import frozen_eval
-from namid.compat._shared import refuse
+from namid.compat._shared import by_sample, refuse
 from namid.compat.foolbox.base import Attack, criterion_of, images_of, listed, no_more
 from namid.compat.foolbox.distances import l2
 from namid.compat.foolbox.models import like
-
-
-def by_sample(values, x):
-    return values.reshape(-1, *[1] * (x.dim() - 1))
 
 
 class Judge:
