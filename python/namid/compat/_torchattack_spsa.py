@@ -52,8 +52,10 @@ class SPSA(Plain):
         total = torch.zeros_like(images).flatten(1)
         for start in range(0, self.nb_sample, self.max_batch_size):
             count = min(self.max_batch_size, self.nb_sample - start)
-            signs = torch.empty_like(images[:1].expand(count, *images.shape[1:]))
-            signs = signs.contiguous().bernoulli_().mul_(2).sub_(1)
+            signs = torch.empty(
+                (count, *images.shape[1:]), dtype=images.dtype, device=images.device
+            )
+            signs.bernoulli_().mul_(2).sub_(1)
             shift = self.delta * signs[:, None]
             slope = (loss(images + shift) - loss(images - shift)) / (2 * self.delta)
             total += slope.T @ signs.flatten(1)

@@ -7,121 +7,30 @@ adv_images = atk(images, labels)
 
 import torch
 
-from namid.compat._shared import absent
 from namid.compat._torchattack import Attack
 from namid.compat._torchattack_diverse import DIFGSM, TIFGSM
 from namid.compat._torchattack_elastic import EADEN, EADL1
+from namid.compat._torchattack_lgv import LGV
 from namid.compat._torchattack_momentum import MIFGSM, NIFGSM
 from namid.compat._torchattack_nearest import CW, DeepFool
 from namid.compat._torchattack_patchwise import PIFGSM, PIFGSMPP
+from namid.compat._torchattack_pgd import (
+    BIM,
+    EOTPGD,
+    FFGSM,
+    FGSM,
+    GN,
+    PGD,
+    PGDL2,
+    TPGD,
+    VANILA,
+)
+from namid.compat._torchattack_pixels import OnePixel, Pixle
 from namid.compat._torchattack_seeded import APGD, APGDT, FAB, Seeded, Square
 from namid.compat._torchattack_smoothed import PGDRS, PGDRSL2
+from namid.compat._torchattack_sparse import JSMA, SparseFool
 from namid.compat._torchattack_spsa import SPSA
 from namid.compat._torchattack_steps import RFGSM, SINIFGSM, UPGD, VMIFGSM, VNIFGSM, Jitter
-
-
-class VANILA(Attack):
-    def __init__(self, model):
-        super().__init__("VANILA", model)
-
-    def perturb(self, images, labels, targeted):
-        return images
-
-
-class GN(Attack):
-    def __init__(self, model, std=0.1):
-        super().__init__("GN", model)
-        self.std = std
-
-    def perturb(self, images, labels, targeted):
-        return (images + self.std * torch.randn_like(images)).clamp(0, 1)
-
-
-class _Pgd(Attack):
-    """Those that are namid's PGD of its last iterate; `options` says how."""
-
-    norm = "linf"
-
-    def perturb(self, images, labels, targeted):
-        return self.run(
-            "pgd", images, labels, targeted, judge="last", norm=self.norm, **self.options()
-        )
-
-
-class FGSM(_Pgd):
-    def __init__(self, model, eps=8 / 255):
-        super().__init__("FGSM", model)
-        self.eps = eps
-
-    def options(self):
-        return {"epsilon": self.eps, "steps": 1, "step_size": self.eps, "start": "none"}
-
-
-class FFGSM(_Pgd):
-    def __init__(self, model, eps=8 / 255, alpha=10 / 255):
-        super().__init__("FFGSM", model)
-        self.eps, self.alpha = eps, alpha
-
-    def options(self):
-        return {"epsilon": self.eps, "steps": 1, "step_size": self.alpha}
-
-
-class _Steps(_Pgd):
-    """eps, alpha, steps and a start, by their names."""
-
-    def options(self):
-        start = "uniform" if getattr(self, "random_start", False) else "none"
-        plain = {"epsilon": self.eps, "steps": self.steps, "step_size": self.alpha, "start": start}
-        return {**plain, **self.more()}
-
-    def more(self):
-        return {}
-
-
-class BIM(_Steps):
-    def __init__(self, model, eps=8 / 255, alpha=2 / 255, steps=10):
-        super().__init__("BIM", model)
-        self.eps, self.alpha, self.steps = eps, alpha, steps
-
-
-class PGD(_Steps):
-    def __init__(self, model, eps=8 / 255, alpha=2 / 255, steps=10, random_start=True):
-        super().__init__("PGD", model)
-        self.eps, self.alpha, self.steps, self.random_start = eps, alpha, steps, random_start
-
-
-class EOTPGD(_Steps):
-    def __init__(self, model, eps=8 / 255, alpha=2 / 255, steps=10, eot_iter=2, random_start=True):
-        super().__init__("EOTPGD", model)
-        self.eps, self.alpha, self.steps = eps, alpha, steps
-        self.eot_iter, self.random_start = eot_iter, random_start
-
-    def more(self):
-        return {"eot": self.eot_iter}
-
-
-class TPGD(_Steps):
-    """Climbs the KL term of TRADES; labels may be left out."""
-
-    supported_mode = ("default",)
-
-    def __init__(self, model, eps=8 / 255, alpha=2 / 255, steps=10):
-        super().__init__("TPGD", model)
-        self.eps, self.alpha, self.steps = eps, alpha, steps
-
-    def more(self):
-        return {"loss": "kl", "start": "gauss-0.001"}
-
-
-class PGDL2(_Steps):
-    norm = "l2"
-
-    def __init__(
-        self, model, eps=1.0, alpha=0.2, steps=10, random_start=True, eps_for_division=1e-10
-    ):
-        super().__init__("PGDL2", model)
-        self.eps, self.alpha, self.steps, self.random_start = eps, alpha, steps, random_start
-        self.eps_for_division = eps_for_division  # namid divides by no zero norm
 
 
 class MultiAttack(Attack):
@@ -185,13 +94,11 @@ class AutoAttack(Seeded):
         return ensemble.run_standard_evaluation(images, labels, bs=len(images))
 
 
-_ABSENT = "SparseFool OnePixel Pixle JSMA LGV".split()
-for _name in _ABSENT:
-    globals()[_name] = absent("torchattacks", _name)
 __version__ = "3.5.1"
 __all__ = [
-    *_ABSENT, "APGD", "APGDT", "AutoAttack", "BIM", "CW", "DIFGSM", "DeepFool", "EADEN",
-    "EADL1", "EOTPGD", "FAB", "FFGSM", "FGSM", "GN", "Jitter", "MIFGSM", "MultiAttack",
-    "NIFGSM", "PGD", "PGDL2", "PGDRS", "PGDRSL2", "PIFGSM", "PIFGSMPP", "RFGSM", "SINIFGSM",
-    "SPSA", "Square", "TIFGSM", "TPGD", "UPGD", "VANILA", "VMIFGSM", "VNIFGSM",
+    "APGD", "APGDT", "AutoAttack", "BIM", "CW", "DIFGSM", "DeepFool", "EADEN", "EADL1",
+    "EOTPGD", "FAB", "FFGSM", "FGSM", "GN", "JSMA", "Jitter", "LGV", "MIFGSM", "MultiAttack",
+    "NIFGSM", "OnePixel", "PGD", "PGDL2", "PGDRS", "PGDRSL2", "PIFGSM", "PIFGSMPP", "Pixle",
+    "RFGSM", "SINIFGSM", "SPSA", "SparseFool", "Square", "TIFGSM", "TPGD", "UPGD", "VANILA",
+    "VMIFGSM", "VNIFGSM",
 ]  # fmt: skip
