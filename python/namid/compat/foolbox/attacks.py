@@ -2,7 +2,7 @@
 """The attacks of foolbox's interface."""
 
 from namid import attacks
-from namid.compat._shared import absent, fresh_seed, refuse
+from namid.compat._shared import absent, fresh_seed
 from namid.compat.foolbox.base import Attack
 from namid.compat.foolbox.descent import *  # noqa: F403
 from namid.compat.foolbox.descent import (
@@ -77,23 +77,6 @@ class _FastGradient(_Descent):
             raise ValueError("unsupported criterion: fast gradient attacks are not targeted")
         return super().perturb(model01, x, y, targeted, epsilon, scale)
 
-
-class _Momentum(_Descent):
-    """Iterative FGSM whose past gradients are summed as they are: the library's own form."""
-
-    def __init__(self, *, momentum=1.0, rel_stepsize=0.2, abs_stepsize=None, steps=10,
-                 random_start=False):  # fmt: skip
-        refuse(random_start, f"foolbox.attacks.{type(self).__name__}: random_start=True")
-        self.momentum, self.rel_stepsize, self.abs_stepsize = momentum, rel_stepsize, abs_stepsize
-        self.steps, self.random_start = steps, random_start
-
-    def descent(self):
-        return "mi-fgsm", {"decay": self.momentum, "compat": "foolbox"}
-
-
-for _norm in ("L2", "Linf"):
-    _name = _norm + "MomentumIterativeFastGradientMethod"
-    globals()[_name] = type(_name, (_Momentum,), {"norm": _norm.lower(), "__module__": __name__})
 
 for _norm in ("L1", "L2", "Linf"):
     _pgd, _bim, _fgm = (

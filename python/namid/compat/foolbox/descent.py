@@ -106,10 +106,9 @@ class SparseL1DescentAttack(Descent):
         return x + (delta.sign() * (size - threshold).clamp(min=0)).reshape(x.shape)
 
 
-class L1MomentumIterativeFastGradientMethod(Descent):
-    """Gradients of norm 1 are summed, and the sum is normed again."""
-
-    norm = "L1"
+class _Momentum(Descent):
+    """Directions (signs for L-infinity, else gradients of norm 1) are summed, and the sum is made a
+    direction again."""
 
     def __init__(self, *, momentum=1.0, rel_stepsize=0.2, abs_stepsize=None, steps=10,
                  random_start=False):  # fmt: skip
@@ -123,7 +122,7 @@ class L1MomentumIterativeFastGradientMethod(Descent):
         def step(direction):
             nonlocal total
             total = self.momentum * total + direction
-            return length * _unit(total, "L1")
+            return length * _unit(total, self.norm)
 
         return step
 
@@ -192,9 +191,11 @@ def _unit_or_fail(way):
     return way / by_sample(size, way)
 
 
-__all__ = ["L1MomentumIterativeFastGradientMethod", "SparseL1DescentAttack",
-           "VirtualAdversarialAttack"]  # fmt: skip
+__all__ = ["SparseL1DescentAttack", "VirtualAdversarialAttack"]
 for _norm in _DISTANCES:
+    _name = _norm + "MomentumIterativeFastGradientMethod"
+    globals()[_name] = type(_name, (_Momentum,), {"norm": _norm, "__module__": __name__})
+    __all__.append(_name)
     for _kind, _rel, _steps, _random in (
         ("AdamProjectedGradientDescentAttack", 0.025, 50, True),
         ("AdamBasicIterativeAttack", 0.2, 10, False),

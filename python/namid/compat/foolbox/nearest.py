@@ -49,6 +49,11 @@ class Nearest(Attack):
         raws = [like(found, inputs) for _ in clipped]
         return raws, clipped, like(torch.stack(success), inputs)
 
+    def run(self, model, inputs, criterion, *, early_stop=None, **kwargs):
+        """The raw images alone; namid stops no search early."""
+        no_more(kwargs)
+        return like(self._search(model, images_of(model, inputs), *criterion_of(criterion)), inputs)
+
     def _search(self, model, x, y, targeted):
         if targeted and not self.takes_targets:
             raise ValueError(f"unsupported criterion: {type(self).__name__} is not targeted")
@@ -96,11 +101,13 @@ class L2CarliniWagnerAttack(Nearest):
 
 
 class _DeepFool(Nearest):
+    """Both losses are one: differences of cross-entropies are differences of logits."""
+
     takes_targets = False
 
     def __init__(self, *, steps=50, candidates=10, overshoot=0.02, loss="logits"):
-        what = f"foolbox.attacks.{type(self).__name__}"
-        refuse(loss != "logits", f"{what}: loss='{loss}'")
+        if loss not in ("logits", "crossentropy"):
+            raise ValueError(f"loss: expected 'logits' or 'crossentropy', got '{loss}'")
         if candidates is not None and candidates < 2:
             raise ValueError(f"candidates: expected None or at least 2, got {candidates}")
         self.steps, self.candidates = steps, candidates
