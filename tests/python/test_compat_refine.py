@@ -11,6 +11,7 @@ from helpers import linear_model
 
 import namid.compat.foolbox as fb
 
+NAMES = ["L2DeepFoolAttack", "LinfDeepFoolAttack", "BinarizationRefinementAttack"]
 MOMENTUM = [f"{n}MomentumIterativeFastGradientMethod" for n in ("L1", "L2", "Linf")]
 
 
@@ -44,14 +45,14 @@ def same(theirs, ours, atol=2e-6):
     torch.testing.assert_close(ours, theirs, rtol=0, atol=atol)
 
 
-@pytest.mark.parametrize("name", [*MOMENTUM, "L2DeepFoolAttack", "LinfDeepFoolAttack"])
+@pytest.mark.parametrize("name", [*MOMENTUM, *NAMES])
 def test_signatures_are_the_librarys(name):
     def rows(call):
         return [(p.name, p.default, p.kind) for p in inspect.signature(call).parameters.values()]
 
     ours, theirs = getattr(fb.attacks, name), getattr(peer_or_skip().attacks, name)
     assert rows(ours) == rows(theirs)
-    assert "run" in dir(ours)
+    assert rows(ours.run)[:4] == rows(theirs.run)[:4]  # up to starting_points, a keyword
 
 
 # Momentum
@@ -118,3 +119,65 @@ def test_deepfool_on_cross_entropies_is_deepfool_on_logits_and_the_librarys(name
             )
         )
     )
+
+
+# Binarization refinement
+
+
+@pytest.mark.parametrize("threshold,included_in", [(None, "upper"), (0.25, "lower")])
+@pytest.mark.parametrize("bounds", [(0, 1), (-1, 3)])
+def test_refined_images_are_the_librarys(threshold, included_in, bounds):
+    at = sum(bounds) / 2 if threshold is None else threshold
+
+    def attack(library, fmodel, x, y):
+        seen = library.models.ThresholdingWrapper(fmodel, np.nextafter(np.float32(at), 9)
+                                                  if included_in == "lower" else at)  # fmt: skip
+        made = library.attacks.BinarizationRefinementAttack(
+            distance=library.distances.l2, threshold=threshold, included_in=included_in
+        )
+        starts = x.flip(0)
+        starts[:, 0], x[:, 0] = at, bounds[0]  # on the threshold itself
+        starts[:, 1], x[:, 1] = bounds[1], at
+        return made(seen, x, y, epsilons=[None, 1.0], starting_points=starts)
+
+    theirs, ours = under_one_seed(attack, bounds)
+    for one, other in zip(theirs[0] + theirs[1], ours[0] + ours[1]):
+        same(one, other, atol=0)
+    assert torch.equal(theirs[2], ours[2])
+
+
+def test_refinement_crosses_the_threshold_by_one_value_where_it_must():
+    model, x, _ = case_of()
+    seen = fb.models.ThresholdingWrapper(fb.PyTorchModel(model, (0, 1)), 0.5)
+    x = torch.rand(6, 3, 4, 4)
+    y = seen(x).argmax(1)
+    rough = fb.attacks.SaltAndPepperNoiseAttack(steps=100).run(seen, x, y)
+    assert (seen(rough).argmax(1) != y).all()
+    attack = fb.attacks.BinarizationRefinementAttack(distance=fb.distances.linf)
+    raw, _, success = attack(seen, x, y, epsilons=None, starting_points=rough)
+    assert success.all() and "threshold=None" in repr(attack)
+    crossed = (x < 0.5) != (rough < 0.5)
+    assert torch.equal(raw[~crossed], x[~crossed]) and crossed.any()
+    below = torch.nextafter(torch.tensor(0.5), torch.tensor(0.0))
+    assert torch.equal(raw[crossed], torch.where(x < 0.5, 0.5, below)[crossed])
+
+
+def test_refinement_refuses_what_it_cannot_refine():
+    model, x, y = case_of()
+    fmodel = fb.PyTorchModel(model, (0, 1))
+    attack = fb.attacks.BinarizationRefinementAttack(distance=fb.distances.l2)
+    with pytest.raises(ValueError, match="requires starting_points"):
+        attack(fmodel, x, y, epsilons=1.0)
+    with pytest.raises(ValueError, match="starting_points: expected the inputs' shape"):
+        attack(fmodel, x, y, epsilons=1.0, starting_points=x[:2])
+    with pytest.raises(ValueError, match="starting_points: expected the inputs' torch.float32"):
+        attack(fmodel, x, y, epsilons=1.0, starting_points=x.double())
+    with pytest.raises(ValueError, match="bounds"):
+        attack(fmodel, x, y, epsilons=1.0, starting_points=x + 1)
+    near = fb.attacks.L2DeepFoolAttack().run(fmodel, x, y)  # on the image's own side mostly
+    with pytest.raises(ValueError, match="does not binarise"):
+        attack(fmodel, x, y, epsilons=1.0, starting_points=near)
+    with pytest.raises(ValueError, match="included_in"):
+        fb.attacks.BinarizationRefinementAttack(included_in="both")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'starting_points'"):
+        fb.attacks.InversionAttack().run(fmodel, x, y, starting_points=x)

@@ -28,6 +28,7 @@ from namid.compat.foolbox.nearest import (  # noqa: F401
     LinfDeepFoolAttack,
 )
 from namid.compat.foolbox.noise import *  # noqa: F403
+from namid.compat.foolbox.refine import BinarizationRefinementAttack  # noqa: F401
 from namid.compat.foolbox.spatial import SpatialAttack  # noqa: F401
 
 
@@ -91,7 +92,7 @@ for _norm in ("L1", "L2", "Linf"):
     globals()[_fgm] = type(_fgm, (_FastGradient,), {"norm": _norm.lower(), "__module__": __name__})
 
 _ABSENT = """
-NewtonFoolAttack EADAttack BinarizationRefinementAttack DatasetAttack BoundaryAttack
+NewtonFoolAttack EADAttack DatasetAttack BoundaryAttack
 HopSkipJumpAttack L0BrendelBethgeAttack L1BrendelBethgeAttack L2BrendelBethgeAttack
 LinfinityBrendelBethgeAttack GenAttack PointwiseAttack
 """.split()
