@@ -11,7 +11,7 @@ from helpers import linear_model
 
 import namid.compat.foolbox as fb
 
-NAMES = ["L2DeepFoolAttack", "LinfDeepFoolAttack", "BinarizationRefinementAttack"]
+NAMES = ["L2DeepFoolAttack", "LinfDeepFoolAttack", "BinarizationRefinementAttack", "DatasetAttack"]
 MOMENTUM = [f"{n}MomentumIterativeFastGradientMethod" for n in ("L1", "L2", "Linf")]
 
 
@@ -20,10 +20,14 @@ def peer_or_skip():
 
 
 def case_of(bounds=(0, 1)):
-    """A small net, images within the bounds, and labels, the first of which it gets wrong."""
+    """A small net that gives random images all its classes, images within the bounds, and labels, the
+    first of which it gets wrong."""
     torch.manual_seed(3)
-    hidden = [torch.nn.Flatten(), torch.nn.Linear(48, 16), torch.nn.Tanh()]
-    model = torch.nn.Sequential(*hidden, torch.nn.Linear(16, 5)).eval()
+    first, last = torch.nn.Linear(48, 16), torch.nn.Linear(16, 5, bias=False)
+    with torch.no_grad():
+        first.bias.copy_(-first.weight.sum(1) * sum(bounds) / 2)
+        last.weight.mul_(4)
+    model = torch.nn.Sequential(torch.nn.Flatten(), first, torch.nn.Tanh(), last).eval()
     x = torch.rand(6, 3, 4, 4) * (bounds[1] - bounds[0]) + bounds[0]
     y = model(x).argmax(1)
     y[0] = (y[0] + 1) % 5
@@ -142,7 +146,7 @@ def test_refined_images_are_the_librarys(threshold, included_in, bounds):
 
     theirs, ours = under_one_seed(attack, bounds)
     for one, other in zip(theirs[0] + theirs[1], ours[0] + ours[1]):
-        same(one, other, atol=0)
+        same(one, other)
     assert torch.equal(theirs[2], ours[2])
 
 
@@ -181,3 +185,56 @@ def test_refinement_refuses_what_it_cannot_refine():
         fb.attacks.BinarizationRefinementAttack(included_in="both")
     with pytest.raises(TypeError, match="unexpected keyword argument 'starting_points'"):
         fb.attacks.InversionAttack().run(fmodel, x, y, starting_points=x)
+
+
+# Other images
+
+
+@pytest.mark.parametrize("targeted", [False, True])
+def test_images_of_the_batch_itself_are_chosen_as_the_library_chooses(targeted):
+    def attack(library, fmodel, x, y):
+        made = library.attacks.DatasetAttack(distance=library.distances.l2)
+        made.feed(fmodel, x[:2])
+        made.feed(fmodel, x[2:])
+        criterion = library.TargetedMisclassification(y.flip(0)) if targeted else y
+        raws, clipped, success = made(fmodel, x, criterion, epsilons=[None, 2.0])
+        again = made.run(fmodel, x, criterion)  # what was fed stays
+        return torch.stack([*raws, *clipped, again]), success
+
+    (theirs, their_success), (ours, our_success) = under_one_seed(attack)
+    same(theirs, ours)
+    assert torch.equal(our_success, their_success)
+
+
+def test_every_image_fed_is_tried_and_only_those_that_fool_are_taken():
+    model, x, y = case_of()
+    fmodel = fb.PyTorchModel(model, (0, 1))
+    others = torch.rand(400, 3, 4, 4)
+    taken_for = model(others).argmax(1)
+    attack = fb.attacks.DatasetAttack(distance=fb.distances.l2)
+    with pytest.raises(ValueError, match="feed"):
+        attack(fmodel, x, y, epsilons=None)
+    rare = int(taken_for.bincount(minlength=5).argmin())
+    assert 0 < (taken_for == rare).sum() < 100
+    for part in others.split(150):
+        attack.feed(fmodel, part)
+    assert repr(attack) == "DatasetAttack(distance=L2 distance, images=400)"
+    np.random.seed(0)
+    target = fb.TargetedMisclassification(torch.full_like(y, rare))
+    raw, _, success = attack(fmodel, x, target, epsilons=None)
+    assert success.all() and (model(raw).argmax(1) == rare).all()
+    chosen = [(others == image).flatten(1).all(1).any() for image in raw]
+    assert all(hit or torch.equal(a, b) for hit, a, b in zip(chosen, raw, x)) and sum(chosen) > 3
+    np.random.seed(0)
+    assert torch.equal(attack.run(fmodel, x, target), raw), "the seed decides"
+    assert not torch.equal(attack.run(fmodel, x, target), raw)
+    one = fb.attacks.DatasetAttack()
+    one.feed(fmodel, others[:1])  # fewer than the batch
+    found = one.run(fmodel, x, y)
+    fooled = (taken_for[0] != y) & (model(x).argmax(1) == y)
+    assert torch.equal(found[fooled], others[:1].expand_as(x)[fooled])
+    assert torch.equal(found[~fooled], x[~fooled])
+    with pytest.raises(ValueError, match="of the shape fed"):
+        one.run(fb.PyTorchModel(model, (0, 1)), x.flatten(1), y)
+    with pytest.raises(ValueError, match="bounds"):
+        one.feed(fmodel, x + 1)
