@@ -11,7 +11,13 @@ from helpers import linear_model
 
 import namid.compat.foolbox as fb
 
-NAMES = ["L2DeepFoolAttack", "LinfDeepFoolAttack", "BinarizationRefinementAttack", "DatasetAttack"]
+NAMES = [
+    "L2DeepFoolAttack",
+    "LinfDeepFoolAttack",
+    "BinarizationRefinementAttack",
+    "DatasetAttack",
+    "PointwiseAttack",
+]
 MOMENTUM = [f"{n}MomentumIterativeFastGradientMethod" for n in ("L1", "L2", "Linf")]
 
 
@@ -238,3 +244,96 @@ def test_every_image_fed_is_tried_and_only_those_that_fool_are_taken():
         one.run(fb.PyTorchModel(model, (0, 1)), x.flatten(1), y)
     with pytest.raises(ValueError, match="bounds"):
         one.feed(fmodel, x + 1)
+
+
+# Pointwise
+
+
+class Counted(torch.nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.images = model, 0
+
+    def forward(self, x):
+        self.images += len(x)
+        return self.model(x)
+
+
+@pytest.mark.parametrize("halving", [True, False])
+@pytest.mark.parametrize("way", ["salt", "blend", "points", "targeted"])
+def test_images_brought_back_pointwise_are_the_librarys(way, halving):
+    def attack(library, fmodel, x, y):
+        init, points, criterion = None, {}, y
+        if way == "blend":
+            init = library.attacks.LinearSearchBlendedUniformNoiseAttack(steps=20)
+        if way in ("points", "targeted"):  # the image of the row before
+            points["starting_points"] = x.roll(1, 0)
+            criterion = library.TargetedMisclassification(fmodel(x).argmax(1).roll(1, 0))
+        made = library.attacks.PointwiseAttack(init_attack=init, l2_binary_search=halving)
+        return made.run(fmodel, x, criterion, **points)
+
+    same(*under_one_seed(attack))
+
+
+def test_no_entry_of_a_pointwise_image_can_go_farther_back():
+    """On a linear model: each changed entry is needed, and 1/1000 of its way is too much."""
+    model = linear_model(classes=2)
+    torch.manual_seed(1)
+    x = torch.rand(8, 3, 2, 2)
+    y = model(x).argmax(1)
+    weight = model[1].weight.detach()
+    slope = (weight[1 - y] - weight[y]).flatten(1)  # towards the other class
+    start = torch.where(slope > 0, 1.0, 0.0).reshape_as(x)
+    fmodel = fb.PyTorchModel(model, (0, 1))
+    fooled = model(start).argmax(1) != y
+    assert fooled.sum() > 5
+    for halving, share in ((False, 1.0), (True, 1e-3)):
+        attack = fb.attacks.PointwiseAttack(l2_binary_search=halving)
+        raw, clipped, success = attack(fmodel, x, y, epsilons=[None, 0.1], starting_points=start)
+        assert torch.equal(success[0], fooled) and torch.equal(raw[0][~fooled], start[~fooled])
+        assert (attack.distance(x, clipped[1]) <= 0.1 + 1e-6).all()
+        delta = (raw[0] - x).flatten(1)[fooled]
+        logits = model(raw[0]).detach()[fooled]
+        gap = (logits[:, 0] - logits[:, 1]).abs()[:, None]
+        gives = (slope[fooled] * delta * share).where(delta != 0, torch.inf)
+        assert (gives > gap * (1 - 1e-4)).all()
+        assert (delta == 0).any() and (
+            attack.distance(x, raw[0]) <= attack.distance(x, start)
+        ).all()
+
+
+def test_pointwise_asks_only_about_rows_that_still_move():
+    class AtLeastThree(torch.nn.Module):
+        def forward(self, x):
+            return torch.stack([torch.full((len(x),), 2.5), x.flatten(1).sum(1)], 1)
+
+    counted = Counted(AtLeastThree())
+    x, y = torch.zeros(2, 6), torch.zeros(2, dtype=torch.long)
+    start = torch.tensor([[1.0, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 0]])
+    np.random.seed(0)
+    found = fb.attacks.PointwiseAttack(l2_binary_search=False).run(
+        fb.PyTorchModel(counted, (0, 1)), x, y, starting_points=start
+    )
+    assert torch.equal(found[0], start[0]) and found[1].sum() == 3
+    assert counted.images == 2 + 3 + 5 + 3  # the starts; all of each row; what row 1 has left
+
+
+def test_pointwise_starts_where_it_is_told_and_repeats_under_a_seed():
+    model, x, y = case_of()
+    fmodel = fb.PyTorchModel(model, (0, 1))
+    noise = fb.attacks.LinearSearchBlendedUniformNoiseAttack(steps=20)
+    attack = fb.attacks.PointwiseAttack(init_attack=noise)
+    assert "l2_binary_search=True" in repr(attack)
+    runs = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        np.random.seed(0)
+        runs.append(attack(fmodel, x, y, epsilons=None)[0])
+    assert torch.equal(*runs) and (model(runs[0]).argmax(1) != y).all()
+    torch.manual_seed(0)
+    start = noise.run(fmodel, x, y)
+    l2 = fb.distances.l2
+    assert (l2(x, runs[0]) <= l2(x, start)).all() and (l2(x, runs[0]) < l2(x, start) / 2).any()
+    with pytest.raises(ValueError, match="expected the inputs' shape"):
+        attack(fmodel, x, y, epsilons=None, starting_points=x[:1])
+    assert attack.repeat(2)(fmodel, x, y, epsilons=None, starting_points=start)[2].all()

@@ -29,6 +29,7 @@ from namid.compat.foolbox.nearest import (  # noqa: F401
     LinfDeepFoolAttack,
 )
 from namid.compat.foolbox.noise import *  # noqa: F403
+from namid.compat.foolbox.pointwise import PointwiseAttack  # noqa: F401
 from namid.compat.foolbox.refine import BinarizationRefinementAttack  # noqa: F401
 from namid.compat.foolbox.spatial import SpatialAttack  # noqa: F401
 
@@ -95,7 +96,7 @@ for _norm in ("L1", "L2", "Linf"):
 _ABSENT = """
 NewtonFoolAttack EADAttack BoundaryAttack
 HopSkipJumpAttack L0BrendelBethgeAttack L1BrendelBethgeAttack L2BrendelBethgeAttack
-LinfinityBrendelBethgeAttack GenAttack PointwiseAttack
+LinfinityBrendelBethgeAttack GenAttack
 """.split()
 for _name in _ABSENT:
     globals()[_name] = absent("foolbox.attacks", _name)
