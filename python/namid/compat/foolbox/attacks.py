@@ -18,6 +18,7 @@ from namid.compat.foolbox.filters import (  # noqa: F401
     L2ContrastReductionAttack,
     LinearSearchContrastReductionAttack,
 )
+from namid.compat.foolbox.genetic import GenAttack  # noqa: F401
 from namid.compat.foolbox.nearest import (  # noqa: F401
     DDNAttack,
     L0FMNAttack,
@@ -96,7 +97,7 @@ for _norm in ("L1", "L2", "Linf"):
 _ABSENT = """
 NewtonFoolAttack EADAttack BoundaryAttack
 HopSkipJumpAttack L0BrendelBethgeAttack L1BrendelBethgeAttack L2BrendelBethgeAttack
-LinfinityBrendelBethgeAttack GenAttack
+LinfinityBrendelBethgeAttack
 """.split()
 for _name in _ABSENT:
     globals()[_name] = absent("foolbox.attacks", _name)
