@@ -1,134 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""foolbox's interface to attacks that start at adversarial images, search without gradients or look
-among other images: against the library where it is installed, else against closed forms."""
-
-import inspect
+"""foolbox's interface to attacks that refine adversarial images or look among other images: against
+the library where it is installed, else against closed forms."""
 
 import numpy as np
 import pytest
 import torch
+from foolbox_cases import Counted, assert_signature_is_the_librarys, case_of, same, under_one_seed
 from helpers import linear_model
 
 import namid.compat.foolbox as fb
 
-NAMES = [
-    "L2DeepFoolAttack",
-    "LinfDeepFoolAttack",
-    "BinarizationRefinementAttack",
-    "DatasetAttack",
-    "PointwiseAttack",
-]
-MOMENTUM = [f"{n}MomentumIterativeFastGradientMethod" for n in ("L1", "L2", "Linf")]
 
-
-def peer_or_skip():
-    return pytest.importorskip("foolbox", reason="foolbox is not installed")
-
-
-def case_of(bounds=(0, 1)):
-    """A small net that gives random images all its classes, images within the bounds, and labels, the
-    first of which it gets wrong."""
-    torch.manual_seed(3)
-    first, last = torch.nn.Linear(48, 16), torch.nn.Linear(16, 5, bias=False)
-    with torch.no_grad():
-        first.bias.copy_(-first.weight.sum(1) * sum(bounds) / 2)
-        last.weight.mul_(4)
-    model = torch.nn.Sequential(torch.nn.Flatten(), first, torch.nn.Tanh(), last).eval()
-    x = torch.rand(6, 3, 4, 4) * (bounds[1] - bounds[0]) + bounds[0]
-    y = model(x).argmax(1)
-    y[0] = (y[0] + 1) % 5
-    return model, x, y
-
-
-def under_one_seed(call, bounds=(0, 1)):
-    """What `call(library, its model, x, y)` gives with the library and with namid."""
-    model, x, y = case_of(bounds)
-    found = []
-    for library in (peer_or_skip(), fb):
-        torch.manual_seed(5)
-        np.random.seed(5)
-        found.append(call(library, library.PyTorchModel(model, bounds=bounds), x, y))
-    return found
-
-
-def same(theirs, ours, atol=2e-6):
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=atol)
-
-
-@pytest.mark.parametrize("name", [*MOMENTUM, *NAMES])
+@pytest.mark.parametrize(
+    "name", ["BinarizationRefinementAttack", "DatasetAttack", "PointwiseAttack"]
+)
 def test_signatures_are_the_librarys(name):
-    def rows(call):
-        return [(p.name, p.default, p.kind) for p in inspect.signature(call).parameters.values()]
-
-    ours, theirs = getattr(fb.attacks, name), getattr(peer_or_skip().attacks, name)
-    assert rows(ours) == rows(theirs)
-    assert rows(ours.run)[:4] == rows(theirs.run)[:4]  # up to starting_points, a keyword
-
-
-# Momentum
-
-
-@pytest.mark.parametrize("bounds", [(0, 1), (-1, 3)])
-@pytest.mark.parametrize("options", [{}, {"random_start": True, "momentum": 0.5, "steps": 4}])
-@pytest.mark.parametrize("name", MOMENTUM)
-def test_momentum_is_the_librarys_from_the_image_and_from_a_random_start(name, options, bounds):
-    def attack(library, fmodel, x, y):
-        target = library.TargetedMisclassification((y + 1) % 5)
-        made = getattr(library.attacks, name)(**options)
-        raws = made(fmodel, x, y, epsilons=[0.1, 0.7])[0]
-        return torch.stack([*raws, made.run(fmodel, x, target, epsilon=0.3)])
-
-    same(*under_one_seed(attack, bounds))
-
-
-def test_momentum_outweighs_a_gradient_that_turns():
-    """Where each step overshoots a narrow valley, plain sign steps go back and forth."""
-
-    class Valley(torch.nn.Module):
-        def forward(self, x):
-            steep = -((x[:, 0] - 0.5).abs() * 10)  # the loss falls on either side of 0.5
-            return torch.stack([torch.zeros(len(x)), steep + x[:, 1]], 1)
-
-    x = torch.tensor([[0.52, 0.5]])
-    fmodel, y = fb.PyTorchModel(Valley(), (0, 1)), torch.tensor([0])
-    options = {"abs_stepsize": 0.05, "steps": 2}
-    plain = fb.attacks.MIFGSM(momentum=0.0, **options).run(fmodel, x, y, epsilon=0.3)
-    torch.testing.assert_close(plain, torch.tensor([[0.52, 0.6]]))
-    heavy = fb.attacks.MIFGSM(momentum=1.5, **options).run(fmodel, x, y, epsilon=0.3)
-    torch.testing.assert_close(heavy, torch.tensor([[0.42, 0.6]]))
-
-
-@pytest.mark.parametrize("name", MOMENTUM)
-def test_random_starts_of_momentum_lie_in_the_ball_and_differ(name):
-    model, x, y = case_of()
-    attack = getattr(fb.attacks, name)(random_start=True, steps=0)
-    fmodel = fb.PyTorchModel(model, (0, 1))
-    torch.manual_seed(0)
-    one, two = (attack.run(fmodel, x, y, epsilon=0.5) for _ in range(2))
-    assert not torch.equal(one, two) and one.min() >= 0 and one.max() <= 1
-    assert (attack.distance(x, one) <= 0.5 + 1e-6).all()
-
-
-# DeepFool
-
-
-@pytest.mark.parametrize("name", ["L2DeepFoolAttack", "LinfDeepFoolAttack"])
-def test_deepfool_on_cross_entropies_is_deepfool_on_logits_and_the_librarys(name):
-    model, x, y = case_of()
-    logits, entropies = (
-        getattr(fb.attacks, name)(loss=loss).run(fb.PyTorchModel(model, (0, 1)), x, y)
-        for loss in ("logits", "crossentropy")
-    )
-    assert torch.equal(logits, entropies)
-    with pytest.raises(ValueError, match="loss: expected 'logits' or 'crossentropy', got 'hinge'"):
-        getattr(fb.attacks, name)(loss="hinge")
-    same(
-        *under_one_seed(
-            lambda library, fmodel, x, y: getattr(library.attacks, name)(loss="crossentropy").run(
-                fmodel, x, y
-            )
-        )
-    )
+    assert_signature_is_the_librarys(name)
 
 
 # Binarization refinement
@@ -249,16 +136,6 @@ def test_every_image_fed_is_tried_and_only_those_that_fool_are_taken():
 # Pointwise
 
 
-class Counted(torch.nn.Module):
-    def __init__(self, model):
-        super().__init__()
-        self.model, self.images = model, 0
-
-    def forward(self, x):
-        self.images += len(x)
-        return self.model(x)
-
-
 @pytest.mark.parametrize("halving", [True, False])
 @pytest.mark.parametrize("way", ["salt", "blend", "points", "targeted"])
 def test_images_brought_back_pointwise_are_the_librarys(way, halving):
@@ -337,131 +214,3 @@ def test_pointwise_starts_where_it_is_told_and_repeats_under_a_seed():
     with pytest.raises(ValueError, match="expected the inputs' shape"):
         attack(fmodel, x, y, epsilons=None, starting_points=x[:1])
     assert attack.repeat(2)(fmodel, x, y, epsilons=None, starting_points=start)[2].all()
-
-
-# Genetic search
-
-
-class Mended:
-    """eagerpy, whose exp of logits holds z_t in place of exp z_t: what the library takes from its sum."""
-
-    def __init__(self, eagerpy, classes):
-        self._eagerpy, self._classes = eagerpy, classes
-
-    def __getattr__(self, name):
-        return getattr(self._eagerpy, name)
-
-    def exp(self, values):
-        if values.ndim != 2:
-            return self._eagerpy.exp(values)
-        rows = range(len(self._classes))
-        terms = values.raw.exp()
-        terms[rows, self._classes] = values.raw[rows, self._classes]
-        return self._eagerpy.astensor(terms)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"steps": 25},
-        {"steps": 230, "population": 3, "mutation_range": 0.3, "sampling_temperature": 1.0},
-        {"steps": 20, "reduced_dims": (2, 3), "channel_axis": 1, "mutation_probability": 0.6},
-    ],
-)
-def test_genetic_search_is_the_librarys_with_its_fitness_mended(options, monkeypatch):
-    peer_or_skip()
-    from foolbox.attacks import gen_attack
-
-    def attack(library, fmodel, x, y):
-        target = (y + 1) % 5
-        if library is not fb:
-            monkeypatch.setattr(gen_attack, "ep", Mended(gen_attack.ep, target))
-        made = library.attacks.GenAttack(**options)
-        criterion = library.TargetedMisclassification(target)
-        return made(fmodel, x, criterion, epsilons=[0.12])
-
-    theirs, ours = under_one_seed(attack)
-    alike = theirs[2][0] == ours[2][0]
-    for one, other in zip(theirs[:2], ours[:2]):
-        same(one[0][alike], other[0][alike])
-    assert ours[2][0][~alike].all()  # reached, then lost by the library to fitter images
-    assert alike.sum() >= 5 and not ours[2].all()
-
-
-@pytest.mark.parametrize("bounds", [(0, 1), (-1, 3)])
-def test_genetic_search_reaches_targets_within_ball_and_bounds(bounds):
-    model, x, y = case_of(bounds)
-    fmodel = fb.PyTorchModel(model, bounds)
-    attack = fb.attacks.GenAttack(steps=200)
-    width = bounds[1] - bounds[0]
-    target = fb.TargetedMisclassification((y + 1) % 5)
-    found = []
-    for _ in range(2):
-        torch.manual_seed(0)
-        np.random.seed(0)
-        found.append(attack(fmodel, x, target, epsilons=0.3 * width))
-    (raw, clipped, success), (again, _, _) = found
-    assert torch.equal(raw, again), "the seeds decide"
-    assert success.sum() >= 4 and torch.equal(model(raw).argmax(1) == (y + 1) % 5, success)
-    assert attack.distance(x, raw).max() <= 0.3 * width + 1e-6
-    torch.testing.assert_close(raw, clipped)
-    assert raw.min() >= bounds[0] and raw.max() <= bounds[1] and raw.max() > 0.9 * bounds[1]
-
-
-def test_genetic_search_asks_for_its_population_until_all_targets_are_reached():
-    model, x, y = case_of()
-    counted = Counted(model)
-    fmodel = fb.PyTorchModel(counted, (0, 1))
-    far, near = (fb.TargetedMisclassification(t) for t in ((y + 1) % 5, model(x).argmax(1)))
-    attack = fb.attacks.GenAttack(steps=7, population=60)
-    for criterion, steps in ((far, 7), (near, 1)):
-        counted.images = 0
-        attack.run(fmodel, x, criterion, epsilon=1e-3)
-        assert counted.images == steps * 60 * 6
-
-
-def test_genetic_search_damps_mutations_after_a_hundred_generations_at_rest(monkeypatch):
-    from namid.compat.foolbox import genetic
-
-    reaches, breed = [], genetic._next
-
-    def spied(members, elite, chances, probability, reach, epsilon):
-        reaches.append((float(probability[0]), float(reach[0])))
-        return breed(members, elite, chances, probability, reach, epsilon)
-
-    monkeypatch.setattr(genetic, "_next", spied)
-    flat = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(2, 3))
-    torch.nn.init.zeros_(flat[1].weight)
-    torch.nn.init.zeros_(flat[1].bias)  # no child is fitter than its elite, and class 0 wins
-    target = fb.TargetedMisclassification(torch.tensor([1]))
-    attack = fb.attacks.GenAttack(steps=250, population=2, mutation_range=0.38)
-    attack.run(fb.PyTorchModel(flat, (0, 1)), torch.full((1, 2), 0.5), target, epsilon=0.1)
-    expected = [(0.1, 0.38)] + [(0.5, 0.4)] * 99 + [(0.45, 0.38)] * 100 + [(0.405, 0.38)] * 50
-    assert reaches == [pytest.approx(pair) for pair in expected]
-
-
-def test_genetic_fitness_is_of_any_logits_and_its_options_are_checked():
-    from namid.compat.foolbox.genetic import _fitness
-
-    logits = torch.tensor([[[1.0, 2, 3], [900, -900, 0]]], dtype=torch.float64)
-    others = [torch.tensor(v).exp().sum().log() for v in ([1.0, 3.0], [900.0 - 900, -900])]
-    expected = torch.tensor([[2 - others[0], -900 - (others[1] + 900)]])
-    torch.testing.assert_close(_fitness(logits, torch.tensor([1])).float(), expected)
-    model, x, y = case_of()
-    fmodel = fb.PyTorchModel(model, (0, 1))
-    with pytest.raises(ValueError, match="unsupported criterion"):
-        fb.attacks.GenAttack()(fmodel, x, y, epsilons=0.1)
-    for options, word in (
-        ({"steps": 0}, "steps: expected at least 1, got 0"),
-        ({"population": 0}, "population"),
-        ({"sampling_temperature": 0.0}, "sampling_temperature: expected > 0"),
-    ):
-        with pytest.raises(ValueError, match=word):
-            fb.attacks.GenAttack(**options)
-    target = fb.TargetedMisclassification(y)
-    with pytest.raises(NotImplementedError, match="reduced_dims: expected images"):
-        fb.attacks.GenAttack(reduced_dims=(2, 2)).run(fmodel, x.flatten(1), target, epsilon=0.1)
-    with pytest.raises(NotImplementedError, match="channel_axis=3"):
-        made = fb.attacks.GenAttack(reduced_dims=(2, 2), channel_axis=3)
-        made.run(fmodel, x, target, epsilon=0.1)
-    assert "min_mutation_range=0.15" in repr(fb.attacks.GenAttack())

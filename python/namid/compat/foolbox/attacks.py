@@ -18,15 +18,17 @@ from namid.compat.foolbox.filters import (  # noqa: F401
     L2ContrastReductionAttack,
     LinearSearchContrastReductionAttack,
 )
+from namid.compat.foolbox.fmn import (  # noqa: F401
+    L0FMNAttack,
+    L1FMNAttack,
+    L2FMNAttack,
+    LInfFMNAttack,
+)
 from namid.compat.foolbox.genetic import GenAttack  # noqa: F401
 from namid.compat.foolbox.nearest import (  # noqa: F401
     DDNAttack,
-    L0FMNAttack,
-    L1FMNAttack,
     L2CarliniWagnerAttack,
     L2DeepFoolAttack,
-    L2FMNAttack,
-    LInfFMNAttack,
     LinfDeepFoolAttack,
 )
 from namid.compat.foolbox.noise import *  # noqa: F403

@@ -20,6 +20,17 @@ def _unit(tensor, norm):
     return tensor / by_sample(size, tensor)
 
 
+def onto_l1_ball(delta, radius):
+    """The nearest point of each row's L1 ball: |entries| less one threshold, those below it 0."""
+    size = delta.flatten(1).abs()
+    falling = size.sort(1, descending=True).values
+    count = torch.arange(1, size.shape[1] + 1, device=delta.device)
+    over = (falling.cumsum(1) - radius[:, None]) / count
+    last = (falling > over).sum(1, keepdim=True).clamp(min=1) - 1
+    threshold = over.gather(1, last).clamp(min=0)
+    return delta.sign() * (size - threshold).clamp(min=0).reshape(delta.shape)
+
+
 class Descent(FixedEpsilon):
     """Steps of the `stepper`'s choice along `direction(gradient)`, in the ball, then in the bounds."""
 
@@ -96,14 +107,7 @@ class SparseL1DescentAttack(Descent):
         return _unit(torch.where(size >= least, gradient.sign(), 0), "L1")
 
     def project(self, adv, x, epsilon):
-        """The nearest point of the L1 ball: |entries| less one threshold, those below it 0."""
-        delta = (adv - x).flatten(1)
-        size = delta.abs()
-        falling = size.sort(1, descending=True).values
-        over = (falling.cumsum(1) - epsilon) / torch.arange(1, size.shape[1] + 1, device=x.device)
-        count = (falling > over).sum(1, keepdim=True).clamp(min=1)
-        threshold = over.gather(1, count - 1).clamp(min=0)
-        return x + (delta.sign() * (size - threshold).clamp(min=0)).reshape(x.shape)
+        return x + onto_l1_ball(adv - x, x.new_full((len(x),), epsilon))
 
 
 class _Momentum(Descent):

@@ -13,14 +13,14 @@ _AT_ONCE = 256  # images of one forward, unless the batch has more
 
 
 class GenAttack(FixedEpsilon):
-    """GenAttack (Alzantot et al. 2019, arXiv:1805.11090), towards target classes: of perturbations in
-    the ball the fittest is kept, and parents, drawn by softmax(fitness / temperature), are mixed
+    """GenAttack (Alzantot et al. 2019, arXiv:1805.11090), towards target classes: of perturbations
+    in the ball the fittest is kept, and parents, drawn by softmax(fitness / temperature), are mixed
     entry by entry and mutated. Draws are torch's and, for parents, NumPy's: on the CPU in the
     library's order, where one image's draws depend on the batch that it is in.
 
-    fitness: the paper's, z_t - log of the other classes' sum of exp z; the library takes z_t from the
-    sum where exp z_t is meant. Images keep to the model's bounds, not to [0, 1]. An image whose elite
-    reached the target comes back as that elite, also where a fitter one later lost it."""
+    fitness: the paper's, z_t - log of the other classes' sum of exp z; the library takes z_t from
+    the sum where exp z_t is meant. Images keep to the model's bounds, not to [0, 1]. An image whose
+    elite reached the target comes back as that elite, also where a fitter one later lost it."""
 
     distance = linf
 

@@ -12,11 +12,11 @@ _HALVINGS = 10
 
 
 class PointwiseAttack(Smallest):
-    """Sweeps over the entries that differ, in random orders: each goes back to the image if the class
-    allows it, until a sweep changes nothing; then, with l2_binary_search, each goes as far back as 10
-    halvings find (Schott et al. 2018, arXiv:1805.09190). Starts at starting_points, at what
-    init_attack finds or at salt and pepper noise; images that the start does not break come back as
-    it is, where the library stops for all. Draws are NumPy's, and those of the start.
+    """Sweeps over the entries that differ, in random orders: each goes back to the image if the
+    class allows it, until a sweep changes nothing; then, with l2_binary_search, each goes as far
+    back as 10 halvings find (Schott et al. 2018, arXiv:1805.09190). Starts at starting_points, at
+    what init_attack finds or at salt and pepper noise; images that the start does not break come
+    back as it is, where the library stops for all. Draws are NumPy's, and those of the start.
 
     The library gives it no distance, so that only `run` works there; here a call measures L2."""
 
@@ -66,8 +66,8 @@ def _sweep(judge, x, adv, moving, orders, shape, halvings):
 
 
 def _return(judge, x, adv, rows, columns, shape, halvings):
-    """One entry of each row to the image's value, or to the last of `halvings` bisections towards it
-    that keeps the row adversarial."""
+    """One entry of each row to the image's value, or to the last of `halvings` bisections towards
+    it that keeps the row adversarial."""
 
     def fools(at, entries, values):
         adv[at, entries] = values

@@ -8,9 +8,9 @@ from namid.compat.foolbox.plain import OfAnyDistance
 
 
 class BinarizationRefinementAttack(OfAnyDistance):
-    """Of a model that sees only on which side of the threshold an entry lies: entries on the image's
-    own side go back to the image, others to the first value across. threshold None: the middle of
-    the bounds; included_in: the side that the threshold itself belongs to."""
+    """Of a model that sees only on which side of the threshold an entry lies: entries on the
+    image's own side go back to the image, others to the first value across. threshold None: the
+    middle of the bounds; included_in: the side that the threshold itself belongs to."""
 
     takes_starting_points = True
 
@@ -33,8 +33,8 @@ class BinarizationRefinementAttack(OfAnyDistance):
         refined = torch.where((x <= lower) == below, x, across)
         if bool((judge.adversarial(judge.starts) != judge.adversarial(refined)).any()):
             raise ValueError(
-                "threshold: the model does not binarise there: it tells the refined images from the "
-                "starting points"
+                "threshold: the model does not binarise there: it tells the refined images from "
+                "the starting points"
             )
         return refined
 
