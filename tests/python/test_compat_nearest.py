@@ -115,10 +115,6 @@ def test_momentum_of_foolbox_keeps_to_its_ball_and_moves():
 def test_what_foolbox_takes_and_namid_does_not_is_refused_by_name():
     model, x, y, _ = linear_case()
     for make, word in (
-        (lambda: fb.attacks.MIFGSM(random_start=True), "random_start"),
-        (lambda: fb.attacks.L2FMNAttack(init_attack=fb.attacks.DDNAttack()), "init_attack"),
-        (lambda: fb.attacks.LInfFMNAttack(min_stepsize=0.1), "min_stepsize"),
-        (lambda: fb.attacks.L2DeepFoolAttack(loss="crossentropy"), "crossentropy"),
         (lambda: fb.attacks.DDNAttack().repeat(3), "repeat"),
         (lambda: fb.attacks.SpatialAttack(num_rotations=1), "num_rotations"),
     ):

@@ -7,7 +7,7 @@
 Tensors go in and out as torch's; eagerpy's are understood and given back as such."""
 
 from namid.compat._shared import absent
-from namid.compat.foolbox import attacks, distances
+from namid.compat.foolbox import attacks, criteria, distances, models, plot, utils
 from namid.compat.foolbox.base import Attack
 from namid.compat.foolbox.models import (
     Criterion,
@@ -25,6 +25,6 @@ NumPyModel = absent("foolbox", "NumPyModel")
 __version__ = "3.3.4"
 __all__ = [
     "Attack", "Criterion", "JAXModel", "Misclassification", "Model", "NumPyModel", "PyTorchModel",
-    "TargetedMisclassification", "TensorFlowModel", "accuracy", "attacks", "distances",
-    "samples",
+    "TargetedMisclassification", "TensorFlowModel", "accuracy", "attacks", "criteria", "distances",
+    "models", "plot", "samples", "utils",
 ]  # fmt: skip

@@ -2,8 +2,9 @@
 """The attacks of foolbox's interface."""
 
 from namid import attacks
-from namid.compat._shared import absent, fresh_seed, refuse
+from namid.compat._shared import absent, fresh_seed
 from namid.compat.foolbox.base import Attack
+from namid.compat.foolbox.dataset import DatasetAttack  # noqa: F401
 from namid.compat.foolbox.descent import *  # noqa: F403
 from namid.compat.foolbox.descent import (
     L1AdamProjectedGradientDescentAttack,
@@ -18,18 +19,23 @@ from namid.compat.foolbox.filters import (  # noqa: F401
     L2ContrastReductionAttack,
     LinearSearchContrastReductionAttack,
 )
-from namid.compat.foolbox.nearest import (  # noqa: F401
-    DDNAttack,
+from namid.compat.foolbox.fmn import (  # noqa: F401
     L0FMNAttack,
     L1FMNAttack,
-    L2CarliniWagnerAttack,
-    L2DeepFoolAttack,
     L2FMNAttack,
     LInfFMNAttack,
+)
+from namid.compat.foolbox.genetic import GenAttack  # noqa: F401
+from namid.compat.foolbox.nearest import (  # noqa: F401
+    DDNAttack,
+    L2CarliniWagnerAttack,
+    L2DeepFoolAttack,
     LinfDeepFoolAttack,
 )
 from namid.compat.foolbox.newton import NewtonFoolAttack  # noqa: F401
 from namid.compat.foolbox.noise import *  # noqa: F403
+from namid.compat.foolbox.pointwise import PointwiseAttack  # noqa: F401
+from namid.compat.foolbox.refine import BinarizationRefinementAttack  # noqa: F401
 from namid.compat.foolbox.spatial import SpatialAttack  # noqa: F401
 
 
@@ -80,23 +86,6 @@ class _FastGradient(_Descent):
         return super().perturb(model01, x, y, targeted, epsilon, scale)
 
 
-class _Momentum(_Descent):
-    """Iterative FGSM whose past gradients are summed as they are: the library's own form."""
-
-    def __init__(self, *, momentum=1.0, rel_stepsize=0.2, abs_stepsize=None, steps=10,
-                 random_start=False):  # fmt: skip
-        refuse(random_start, f"foolbox.attacks.{type(self).__name__}: random_start=True")
-        self.momentum, self.rel_stepsize, self.abs_stepsize = momentum, rel_stepsize, abs_stepsize
-        self.steps, self.random_start = steps, random_start
-
-    def descent(self):
-        return "mi-fgsm", {"decay": self.momentum, "compat": "foolbox"}
-
-
-for _norm in ("L2", "Linf"):
-    _name = _norm + "MomentumIterativeFastGradientMethod"
-    globals()[_name] = type(_name, (_Momentum,), {"norm": _norm.lower(), "__module__": __name__})
-
 for _norm in ("L1", "L2", "Linf"):
     _pgd, _bim, _fgm = (
         _norm + kind
@@ -110,9 +99,9 @@ for _norm in ("L1", "L2", "Linf"):
     globals()[_fgm] = type(_fgm, (_FastGradient,), {"norm": _norm.lower(), "__module__": __name__})
 
 _ABSENT = """
-BinarizationRefinementAttack DatasetAttack BoundaryAttack
+BoundaryAttack
 HopSkipJumpAttack L0BrendelBethgeAttack L1BrendelBethgeAttack L2BrendelBethgeAttack
-LinfinityBrendelBethgeAttack GenAttack PointwiseAttack
+LinfinityBrendelBethgeAttack
 """.split()
 for _name in _ABSENT:
     globals()[_name] = absent("foolbox.attacks", _name)

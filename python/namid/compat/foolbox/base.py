@@ -62,6 +62,11 @@ class Attack:
             return advs[0], advs[0], like(found[0][1], inputs)
         return advs, list(advs), like(torch.stack([success for _, success in found]), inputs)
 
+    def run(self, model, inputs, criterion, *, epsilon, **kwargs):
+        """The raw images alone."""
+        no_more(kwargs)
+        return like(self._run(model, inputs, criterion, float(epsilon))[0], inputs)
+
     def _run(self, model, inputs, criterion, epsilon):
         x, (y, targeted) = images_of(model, inputs), criterion_of(criterion)
         low, high = model.bounds

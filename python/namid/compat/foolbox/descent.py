@@ -20,6 +20,17 @@ def _unit(tensor, norm):
     return tensor / by_sample(size, tensor)
 
 
+def onto_l1_ball(delta, radius):
+    """The nearest point of each row's L1 ball: |entries| less one threshold, those below it 0."""
+    size = delta.flatten(1).abs()
+    falling = size.sort(1, descending=True).values
+    count = torch.arange(1, size.shape[1] + 1, device=delta.device)
+    over = (falling.cumsum(1) - radius[:, None]) / count
+    last = (falling > over).sum(1, keepdim=True).clamp(min=1) - 1
+    threshold = over.gather(1, last).clamp(min=0)
+    return delta.sign() * (size - threshold).clamp(min=0).reshape(delta.shape)
+
+
 class Descent(FixedEpsilon):
     """Steps of the `stepper`'s choice along `direction(gradient)`, in the ball, then in the bounds."""
 
@@ -96,20 +107,12 @@ class SparseL1DescentAttack(Descent):
         return _unit(torch.where(size >= least, gradient.sign(), 0), "L1")
 
     def project(self, adv, x, epsilon):
-        """The nearest point of the L1 ball: |entries| less one threshold, those below it 0."""
-        delta = (adv - x).flatten(1)
-        size = delta.abs()
-        falling = size.sort(1, descending=True).values
-        over = (falling.cumsum(1) - epsilon) / torch.arange(1, size.shape[1] + 1, device=x.device)
-        count = (falling > over).sum(1, keepdim=True).clamp(min=1)
-        threshold = over.gather(1, count - 1).clamp(min=0)
-        return x + (delta.sign() * (size - threshold).clamp(min=0)).reshape(x.shape)
+        return x + onto_l1_ball(adv - x, x.new_full((len(x),), epsilon))
 
 
-class L1MomentumIterativeFastGradientMethod(Descent):
-    """Gradients of norm 1 are summed, and the sum is normed again."""
-
-    norm = "L1"
+class _Momentum(Descent):
+    """Directions (signs for L-infinity, else gradients of norm 1) are summed, and the sum is made a
+    direction again."""
 
     def __init__(self, *, momentum=1.0, rel_stepsize=0.2, abs_stepsize=None, steps=10,
                  random_start=False):  # fmt: skip
@@ -123,7 +126,7 @@ class L1MomentumIterativeFastGradientMethod(Descent):
         def step(direction):
             nonlocal total
             total = self.momentum * total + direction
-            return length * _unit(total, "L1")
+            return length * _unit(total, self.norm)
 
         return step
 
@@ -192,9 +195,11 @@ def _unit_or_fail(way):
     return way / by_sample(size, way)
 
 
-__all__ = ["L1MomentumIterativeFastGradientMethod", "SparseL1DescentAttack",
-           "VirtualAdversarialAttack"]  # fmt: skip
+__all__ = ["SparseL1DescentAttack", "VirtualAdversarialAttack"]
 for _norm in _DISTANCES:
+    _name = _norm + "MomentumIterativeFastGradientMethod"
+    globals()[_name] = type(_name, (_Momentum,), {"norm": _norm, "__module__": __name__})
+    __all__.append(_name)
     for _kind, _rel, _steps, _random in (
         ("AdamProjectedGradientDescentAttack", 0.025, 50, True),
         ("AdamBasicIterativeAttack", 0.2, 10, False),

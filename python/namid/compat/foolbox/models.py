@@ -78,6 +78,42 @@ class PyTorchModel(Model):
         return like(self.logits(raw(inputs)), inputs)
 
 
+class _Wrapper(PyTorchModel):
+    """A model of another one's logits, whose modules and bounds are its own."""
+
+    def __init__(self, model):
+        inner = torch.nn.Module()
+        inner.module = model.module
+        inner.forward = self._wrapped
+        super().__init__(inner, model.bounds, model.device)
+        self._model = model
+
+
+class ThresholdingWrapper(_Wrapper):
+    """The model on images of two values: the lower bound below the threshold, else the upper."""
+
+    def __init__(self, model, threshold):
+        super().__init__(model)
+        self._threshold = threshold
+
+    def _wrapped(self, x):
+        low, high = self._model.bounds
+        return self._model.logits(torch.where(x < self._threshold, low, high).to(x.dtype))
+
+
+class ExpectationOverTransformationWrapper(_Wrapper):
+    """The mean logits of n_steps passes through a model that draws at random."""
+
+    def __init__(self, model, n_steps=16):
+        super().__init__(model)
+        if n_steps < 1:
+            raise ValueError(f"n_steps: expected at least 1, got {n_steps}")
+        self._n_steps = n_steps
+
+    def _wrapped(self, x):
+        return torch.stack([self._model.logits(x) for _ in range(self._n_steps)]).mean(0)
+
+
 class Criterion:
     """Base of criteria."""
 

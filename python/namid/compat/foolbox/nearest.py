@@ -16,9 +16,6 @@ def _clipped(x, adv, epsilon, norm):
     delta = adv - x
     if norm == "linf":
         return x + delta.clamp(-epsilon, epsilon)
-    if norm == "l0":  # the entries that moved farthest stay; foolbox refuses
-        rank = delta.abs().flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
-        return torch.where(rank.reshape(x.shape) < int(epsilon), adv, x)
     order = {"l1": 1, "l2": 2}[norm]
     size = delta.flatten(1).norm(order, dim=1).clamp(min=1e-12)
     return x + delta * (epsilon / size).clamp(max=1).reshape(-1, *[1] * (x.dim() - 1))
@@ -48,6 +45,11 @@ class Nearest(Attack):
             return like(found, inputs), clipped[0], like(success[0], inputs)
         raws = [like(found, inputs) for _ in clipped]
         return raws, clipped, like(torch.stack(success), inputs)
+
+    def run(self, model, inputs, criterion, *, early_stop=None, **kwargs):
+        """The raw images alone; namid stops no search early."""
+        no_more(kwargs)
+        return like(self._search(model, images_of(model, inputs), *criterion_of(criterion)), inputs)
 
     def _search(self, model, x, y, targeted):
         if targeted and not self.takes_targets:
@@ -96,11 +98,13 @@ class L2CarliniWagnerAttack(Nearest):
 
 
 class _DeepFool(Nearest):
+    """Both losses are one: differences of cross-entropies are differences of logits."""
+
     takes_targets = False
 
     def __init__(self, *, steps=50, candidates=10, overshoot=0.02, loss="logits"):
-        what = f"foolbox.attacks.{type(self).__name__}"
-        refuse(loss != "logits", f"{what}: loss='{loss}'")
+        if loss not in ("logits", "crossentropy"):
+            raise ValueError(f"loss: expected 'logits' or 'crossentropy', got '{loss}'")
         if candidates is not None and candidates < 2:
             raise ValueError(f"candidates: expected None or at least 2, got {candidates}")
         self.steps, self.candidates = steps, candidates
@@ -117,37 +121,4 @@ class L2DeepFoolAttack(_DeepFool):
 
 
 class LinfDeepFoolAttack(_DeepFool):
-    norm = "linf"
-
-
-class _Fmn(Nearest):
-    """Starts at the image itself, as the library does where no init_attack is given."""
-
-    def __init__(self, *, steps=100, max_stepsize=1.0, min_stepsize=None, gamma=0.05,
-                 init_attack=None, binary_search_steps=10):  # fmt: skip
-        what = f"foolbox.attacks.{type(self).__name__}"
-        refuse(min_stepsize is not None, f"{what}: min_stepsize={min_stepsize}")
-        refuse(init_attack is not None, f"{what}: init_attack")
-        self.steps, self.max_stepsize, self.min_stepsize = steps, max_stepsize, min_stepsize
-        self.gamma, self.init_attack = gamma, init_attack
-        self.binary_search_steps = binary_search_steps
-
-    def search(self, scale):
-        step = self.max_stepsize / scale
-        return "fmn", {"steps": self.steps, "step_size": step, "gamma": self.gamma}
-
-
-class L0FMNAttack(_Fmn):
-    norm = "l0"
-
-
-class L1FMNAttack(_Fmn):
-    norm = "l1"
-
-
-class L2FMNAttack(_Fmn):
-    norm = "l2"
-
-
-class LInfFMNAttack(_Fmn):
     norm = "linf"

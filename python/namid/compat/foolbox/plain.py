@@ -8,25 +8,35 @@ from namid._scope import frozen_eval
 from namid.compat._shared import by_sample, refuse
 from namid.compat.foolbox.base import Attack, criterion_of, images_of, listed, no_more
 from namid.compat.foolbox.distances import l2
-from namid.compat.foolbox.models import like
+from namid.compat.foolbox.models import like, raw
 
 
 class Judge:
-    """What a call is about: the model without gradients, its bounds, and when an image is done."""
+    """What a call is about: the model without gradients, its bounds, when an image is done, and the
+    starting points, if any."""
 
-    def __init__(self, model, criterion):
-        self.model, (self.classes, self.targeted) = model, criterion_of(criterion)
+    def __init__(self, model, criterion, starts=None):
+        self.model, self.criterion, self.starts = model, criterion, starts
+        self.classes, self.targeted = criterion_of(criterion)
         self.low, self.high = model.bounds
 
     def logits(self, x):
         with torch.no_grad():
             return self.model.logits(x)
 
-    def adversarial(self, x):
-        return (self.logits(x).argmax(1) != self.classes) ^ self.targeted
+    def adversarial(self, x, rows=slice(None)):
+        """rows: those of the call that x is about."""
+        return (self.logits(x).argmax(1) != self.classes[rows]) ^ self.targeted
 
     def clip(self, x):
         return x.clamp(self.low, self.high)
+
+
+def starts_of(judge, x, init_attack):
+    """The starting points given, else what init_attack finds, else None."""
+    if judge.starts is not None or init_attack is None:
+        return judge.starts
+    return raw(init_attack.run(judge.model, x, judge.criterion))
 
 
 class Plain(Attack):
@@ -34,15 +44,14 @@ class Plain(Attack):
 
     distance = l2
     takes_targets = True
+    takes_starting_points = False
 
     def __call__(self, model, inputs, criterion, *, epsilons, **kwargs):
         """(raw, clipped, success); lists for a list of epsilons. clipped: raw moved into the ball of
         each epsilon, where success is judged."""
-        no_more(kwargs)
         every, several = listed(epsilons)
-        x, judge, distance = images_of(model, inputs), Judge(model, criterion), self.distance
-        if judge.targeted and not self.takes_targets:
-            raise ValueError(f"unsupported criterion: {type(self).__name__} is not targeted")
+        x, judge = self._case(model, inputs, criterion, **kwargs)
+        distance = self.distance
         with frozen_eval(model.module):
             raws = self.found(judge, x, every)
             clipped = [
@@ -54,6 +63,29 @@ class Plain(Attack):
         if not several:
             return raws[0], clipped[0], like(success[0], inputs)
         return raws, clipped, like(success, inputs)
+
+    def _case(self, model, inputs, criterion, starting_points=None, **kwargs):
+        """(images, judge) of a call, its arguments checked."""
+        if starting_points is not None and not self.takes_starting_points:
+            kwargs["starting_points"] = starting_points
+        no_more(kwargs)
+        x, starts = images_of(model, inputs), None
+        if starting_points is not None:
+            starts = images_of(model, starting_points)
+            if starts.shape != x.shape:
+                raise ValueError(
+                    f"starting_points: expected the inputs' shape {tuple(x.shape)}, got "
+                    f"{tuple(starts.shape)}"
+                )
+        judge = Judge(model, criterion, starts)
+        if judge.targeted and not self.takes_targets:
+            raise ValueError(f"unsupported criterion: {type(self).__name__} is not targeted")
+        return x, judge
+
+    def _raw(self, model, inputs, criterion, epsilon, kwargs):
+        x, judge = self._case(model, inputs, criterion, **kwargs)
+        with frozen_eval(model.module):
+            return like(self.found(judge, x, [epsilon])[0], inputs)
 
     def repeat(self, times):
         return PlainRepeated(self, times)
@@ -74,6 +106,10 @@ class FixedEpsilon(Plain):
             )
         return [self.perturb(judge, x, float(epsilon)) for epsilon in epsilons]
 
+    def run(self, model, inputs, criterion, *, epsilon, **kwargs):
+        """The raw images alone."""
+        return self._raw(model, inputs, criterion, epsilon, kwargs)
+
 
 class Smallest(Plain):
     """`search(judge, x)`: one search for the smallest perturbation serves every epsilon."""
@@ -81,6 +117,10 @@ class Smallest(Plain):
     def found(self, judge, x, epsilons):
         found = self.search(judge, x)
         return [found] * len(epsilons)
+
+    def run(self, model, inputs, criterion, *, early_stop=None, **kwargs):
+        """The raw images alone, of whatever distance; namid stops no search early."""
+        return self._raw(model, inputs, criterion, None, kwargs)
 
 
 class OfAnyDistance(Smallest):
@@ -109,6 +149,10 @@ class PlainRepeated(Plain):
     @property
     def takes_targets(self):
         return self.attack.takes_targets
+
+    @property
+    def takes_starting_points(self):
+        return self.attack.takes_starting_points
 
     def found(self, judge, x, epsilons):
         best = self.attack.found(judge, x, epsilons)

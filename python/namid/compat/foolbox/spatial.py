@@ -49,6 +49,10 @@ class SpatialAttack(Attack):
                 success = model.logits(adv).argmax(1) != y
         return like(adv, inputs), like(adv, inputs), like(success, inputs)
 
+    def run(self, model, inputs, criterion, **kwargs):
+        """The adversarial images alone."""
+        return self(model, inputs, criterion, **kwargs)[0]
+
     def repeat(self, times):
         if self.grid_search:
             raise ValueError("repeat is not supported where the attack is deterministic")
