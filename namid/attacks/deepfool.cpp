@@ -60,12 +60,12 @@ struct DeepFoolRows {
 };
 
 void advance(DeepFoolRows& rows, const at::Tensor& step, const DeepFoolOptions& options) {
-  if (options.compat == Compat::torchattacks) {
-    rows.x_adv = (rows.x_adv + step * (1 + options.overshoot)).clamp(0, 1);
+  if (options.compat == Compat::foolbox) {
+    rows.total = rows.total + step;
+    rows.x_adv = (rows.x + rows.total * (1 + options.overshoot)).clamp(0, 1);
     return;
   }
-  rows.total = rows.total + step;
-  rows.x_adv = (rows.x + rows.total * (1 + options.overshoot)).clamp(0, 1);
+  rows.x_adv = (rows.x_adv + step * (1 + options.overshoot)).clamp(0, 1);
 }
 
 /// Nearer to x on the segment from x to x_adv, and still misclassified.

@@ -11,7 +11,7 @@ namespace namid::attacks {
 /// w_k = ∇f_k at x_i, q dual to the norm (l2 or linf):
 ///   l   = argmin_k |f_k| / max(‖w_k‖_q, 1e-6)
 ///   r_i = (|f_l| / max(‖w_l‖_q, 1e-6) + 1e-4) · (w_l / ‖w_l‖₂ or sign(w_l))
-///   x_i+1 = clip_[0,1](x + (1 + overshoot) Σ_j≤i r_j)
+///   x_i+1 = clip_[0,1](x_i + (1 + overshoot) r_i)
 struct DeepFoolOptions {
   Budget budget = {.norm = Norm::l2, .epsilon = 0.5};
   int steps = 50;
@@ -48,11 +48,13 @@ constexpr int rounds(const DeepFoolOptions& /*options*/, std::int64_t /*classes*
 /// Passes per sample and K candidates besides y, of a search of s steps: 2 s + bisections + 2
 /// forwards, K s backwards. With context.compact rows that are done leave the batch.
 ///
-/// Deviations from the paper: the floor 1e-6 (a class of zero gradient is never near), 1e-4 added
-/// to each distance as all implementations do, and the bisection. compat = foolbox: the 10 most
-/// likely classes of x, no bisection. compat = torchattacks (l2): the overshoot lengthens each step
-/// instead of the sum, nothing is added to the distances, no bisection. The box is not part of a
-/// step, so saturated pixels slow it down; FAB projects with the box.
+/// Deviations from the paper: each step starts at the clipped point, where the paper adds up steps
+/// that know no box (docs/comparison.md has what this gains); the floor 1e-6 (a class of zero
+/// gradient is never near), 1e-4 added to each distance as all implementations do, and the
+/// bisection. compat = foolbox: x_i+1 = clip(x + (1 + overshoot) Σ_j≤i r_j), the 10 most likely
+/// classes of x, no bisection. compat = torchattacks (l2): nothing is added to the distances, no
+/// bisection. The box is not part of a step, so saturated pixels slow it down; FAB projects with
+/// the box.
 ///
 /// OptionError before the first pass for unfit arguments, and where the context has a loss or
 /// gradient of its own; NumericError; run::Interrupted.

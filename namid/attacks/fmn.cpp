@@ -35,24 +35,20 @@ at::Tensor smallest_kept(const at::Tensor& delta, const at::Tensor& radius) {
   return sorted.gather(1, rank.unsqueeze(1)).squeeze(1);
 }
 
-/// Π_ε: the nearest perturbation in the ball of each row's own radius, float64 (N).
-at::Tensor into_ball(const at::Tensor& delta, const at::Tensor& radius, Norm norm) {
+/// Π_ε: the nearest perturbation in the ball of each row's own radius, float64 (N); with `onto` in
+/// l1 and l2 the ball's surface, so that what lies inside is moved out along itself.
+at::Tensor into_ball(const at::Tensor& delta, const at::Tensor& radius, Norm norm, bool onto) {
   const auto rows = [&](const at::Tensor& values) {
     return per_sample(values, delta).to(delta.scalar_type());
   };
-  switch (norm) {
-    case Norm::linf:
-      return at::minimum(at::maximum(delta, -rows(radius)), rows(radius));
-    case Norm::l2:
-      return delta * rows((radius / sample_norms(delta, norm).clamp_min(1e-30)).clamp_max(1));
-    case Norm::l0:
-      return delta.masked_fill(delta.abs() < rows(smallest_kept(delta, radius)), 0);
-    case Norm::l1:
-    case Norm::wasserstein:  // refused before
-      break;
-  }
-  const auto theta = at::where(sample_norms(delta, norm) > radius, threshold(delta, radius), 0);
-  return delta.sign() * (delta.abs() - rows(theta)).clamp_min(0);
+  if (norm == Norm::linf) return at::minimum(at::maximum(delta, -rows(radius)), rows(radius));
+  if (norm == Norm::l0)
+    return delta.masked_fill(delta.abs() < rows(smallest_kept(delta, radius)), 0);
+  const auto factor = radius / sample_norms(delta, norm).clamp_min(1e-30);
+  if (norm == Norm::l2) return delta * rows(onto ? factor : factor.clamp_max(1));
+  const auto theta = at::where(factor < 1, threshold(delta, radius), 0);
+  const auto shrunk = delta.sign() * (delta.abs() - rows(theta)).clamp_min(0);
+  return onto ? shrunk * rows(factor.clamp_min(1)) : shrunk;
 }
 
 /// From `first` to `last` by half a cosine.
@@ -86,6 +82,7 @@ AttackResult search(const Classifier& model, const Round& round, const FmnOption
                       context);
   const auto& x = round.x;
   const auto norm = options.budget.norm;
+  const bool as_paper = options.compat == Compat::reference;
   const auto widest = sample_norms(at::maximum(x, 1 - x), norm);
   auto delta = at::zeros_like(x);
   auto radius =
@@ -105,15 +102,17 @@ AttackResult search(const Classifier& model, const Round& round, const FmnOption
     best.update(x_adv, -length, adversarial, step);
     smallest = at::where(adversarial, at::minimum(smallest, length), smallest);
     found = found | adversarial;
+    const auto height = options.overshoot * point.loss.to(at::kDouble).abs();
+    const auto slope = [&](Norm q) { return sample_norms(point.gradient, q).clamp_min(1e-12); };
     Standing standing{adversarial, found, length, smallest, widest, {}};
-    if (norm != Norm::l0)
-      standing.to_boundary = options.overshoot * point.loss.to(at::kDouble).abs() /
-                             sample_norms(point.gradient, dual(norm)).clamp_min(1e-12);
+    if (norm != Norm::l0) standing.to_boundary = height / slope(dual(norm));
     radius = next_radius(radius, standing, norm, gamma);
     const double alpha = falling(options.step_size, options.step_size / 100, step, options.steps);
-    const auto scale = alpha / sample_norms(point.gradient, Norm::l2).clamp_min(1e-12);
-    delta =
-        into_ball(delta + point.gradient * per_sample(scale, delta).to(at::kFloat), radius, norm);
+    auto reach = at::full_like(height, alpha);
+    if (norm == Norm::linf && !as_paper)
+      reach = at::where(found, reach, (height / slope(Norm::l2)).clamp_min(alpha));
+    const auto scale = per_sample(reach / slope(Norm::l2), delta).to(at::kFloat);
+    delta = into_ball(delta + point.gradient * scale, radius, norm, !as_paper);
     delta = (x + delta).clamp(0, 1) - x;
   }
   auto result =
@@ -129,6 +128,7 @@ AttackResult fmn(const Classifier& model, const at::Tensor& x, const at::Tensor&
                  const FmnOptions& options, const Context& context) {
   validate(options, kFmn);
   validate_budget(options.budget, kFmn, {Norm::linf, Norm::l2, Norm::l1, Norm::l0});
+  check_compat(options.compat, {Compat::reference}, kFmn);
   check_batch(model, x, y, kFmn);
   const AttackScope scope(model);
   return run_rounds(kFmn, x, y, rounds(options), context,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "namid/attacks/attack.h"
+#include "namid/attacks/compat.h"
 
 namespace namid::attacks {
 
@@ -18,7 +19,8 @@ namespace namid::attacks {
 ///   ε ← max(ε + 1, ⌊ε (1 + γ_k)⌋)                    where not
 /// and Π_ε keeps the ε largest |δ_i|, ties included. ε never exceeds the norm of max(x, 1 − x). All
 /// is done with α_k and γ_k falling by c from step_size to step_size / 100 and from gamma to
-/// gamma_final.
+/// gamma_final. In l1 and l2 Π_ε is onto the sphere: what lies inside is scaled outwards to ε; in
+/// linf α_k is at least overshoot · |ℓ| / ‖g‖₂ where none was found yet.
 struct FmnOptions {
   Budget budget = {.norm = Norm::l2, .epsilon = 0.5};
   int steps = 100;
@@ -27,6 +29,7 @@ struct FmnOptions {
   double gamma_final = 0.001;
   double overshoot = 1.02;
   bool targeted = false;
+  Compat compat = Compat::none;
   static constexpr auto fields() {
     using T = FmnOptions;
     return std::tuple{
@@ -39,7 +42,8 @@ struct FmnOptions {
               "factor on the distance to the linearised boundary; 1: the paper's, which on a "
               "locally linear model ends on the boundary",
               at_least(1)),
-        field("targeted", &T::targeted, "y holds target classes, towards which x moves")};
+        field("targeted", &T::targeted, "y holds target classes, towards which x moves"),
+        field("compat", &T::compat, "reference: the paper's own step and projection")};
   }
 };
 NAMID_CHECK_FIELDS(FmnOptions);
@@ -55,11 +59,13 @@ constexpr int rounds(const FmnOptions& /*options*/, std::int64_t /*classes*/ = 0
 /// is returned as it is. `step` is k, `loss` ℓ. context.loss and context.gradient replace ℓ.
 ///
 /// Passes per sample: steps + 1 forwards, steps backwards. Deviations from the paper: overshoot;
+/// sphere and longer steps;
 /// the last δ is not judged; norms in float64; in l0 ε never falls to 0, where δ could not move.
 /// An l0 search of T steps that finds nothing has tried some T entries: give it steps for the rest.
-/// As in the paper ε knows nothing of the box: where it cuts each step, or where two classes take
-/// turns at the gradient, ε can stop short of a boundary that exists, and x is returned; DDN finds
-/// such points.
+/// The paper's Π_ε never moves δ outwards, so that where the box cuts its steps δ lags behind ε
+/// and stops short of boundaries that exist; hence sphere and longer steps (docs/comparison.md has
+/// what they gain). compat = reference: the paper's step and projection. Where logits saturate, the
+/// linearised boundary lies far behind the real one and the sphere can lead past it.
 ///
 /// OptionError before the first pass for unfit arguments; NumericError; run::Interrupted.
 AttackResult fmn(const Classifier& model, const at::Tensor& x, const at::Tensor& y,

@@ -264,6 +264,41 @@ TEST_F(AdversarialSetCli, ATargetedSetIsVerifiedAgainstItsTarget) {
   expect_end(command(set), 6, "target 4 missed: the model says 3");
 }
 
+TEST_F(AdversarialSetCli, EachImageMovesToTheClassThatTargetsAsksFor) {
+  const auto out = " --json --out " + folder_->path().string();
+  for (const std::string targets : {"least-likely", "random", "all"}) {
+    const auto attacked = run_program("attack " + model() + kAttack + "--targets " + targets +
+                                      " --name to-" + targets + out);
+    ASSERT_EQ(attacked.code, 0) << attacked.text;
+    EXPECT_EQ(json::parse(attacked.text)["refuted"], 0) << targets;
+    const auto set =
+        eval::read_adversarial_set(*folder_ / ("attack/to-" + targets + "-001/adversarial.npz"));
+    expect_end(command(set), 0, "every claim holds");
+  }
+  expect_end("attack " + model() + kAttack + "--targets nearest", 2, "least-likely");
+  expect_end("attack " + model() + kAttack + "--attack deepfool --targets random", 2, "target");
+}
+
+TEST_F(AdversarialSetCli, InL0TheRadiusCountsEntries) {
+  const auto flags = " --test-limit 20 --threads 1 --quiet --json --attack fmn --attack-norm l0 ";
+  const auto attacked =
+      run_program("attack " + model() + flags + "--epsilon 12 --attack-steps 40 --name few --out " +
+                  folder_->path().string());
+  ASSERT_EQ(attacked.code, 0) << attacked.text;
+  const auto result = json::parse(attacked.text);
+  EXPECT_EQ(result["refuted"], 0);
+  EXPECT_GT(result["fooled"], result["n"].get<int>() - result["natural"]["correct"].get<int>());
+  const auto path = *folder_ / "attack/few-001/adversarial.npz";
+  const auto set = eval::read_adversarial_set(path);
+  const auto moved = (set.x_adv != natural().slice(0, 0, 20)).flatten(1).sum(1);
+  EXPECT_LE(moved.max().item<std::int64_t>(), 12);
+  expect_end("verify " + path.string() + " " + model() + " --test-limit 20 --quiet", 0,
+             "every claim holds");
+  expect_end("attack " + model() + flags + "--epsilon 0.5", 2, "l0 counts the entries");
+  expect_end("attack " + model() + " --attack pgd --attack-norm l0 --epsilon 3", 2,
+             "norm: expected linf or l2 or l1, got l0");
+}
+
 TEST_F(AdversarialSetCli, AnInterruptedAttackStartsAgainAndEndsWithTheSameSet) {
   const auto out = " --name again --out " + folder_->path().string();
   ASSERT_EQ(run_program("attack " + model() + kAttack + out).code, 0);

@@ -122,7 +122,7 @@ void expect_run(const std::string& name, const Budget& budget, int spread, const
       << "failures are the clean image";
 }
 
-TEST(ApgdTraceData, FoolsAsManyAsTheReferenceInLinf) {
+TEST(ApgdRunsHeavy, FoolAsManyAsTheReferenceInLinf) {
   NAMID_NEEDS_DATA();
   const Budget budget{Norm::linf, 0.3};
   expect_run("linf_apgd_ce", budget, 2, with(ApgdOptions{.budget = budget}));
@@ -131,7 +131,7 @@ TEST(ApgdTraceData, FoolsAsManyAsTheReferenceInLinf) {
   expect_run("linf_apgd_t", budget, 2, with(ApgdTOptions{.budget = budget}));
 }
 
-TEST(ApgdTraceData, FoolsAsManyAsTheReferenceInL2) {
+TEST(ApgdRunsHeavy, FoolAsManyAsTheReferenceInL2) {
   NAMID_NEEDS_DATA();
   const Budget budget{Norm::l2, 2};
   expect_run("l2_apgd_ce", budget, 3, with(ApgdOptions{.budget = budget}));

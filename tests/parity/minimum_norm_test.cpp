@@ -4,6 +4,8 @@
 
 #include "namid/attacks/cw.h"
 #include "namid/attacks/ddn.h"
+#include "namid/attacks/deepfool.h"
+#include "namid/attacks/fmn.h"
 #include "namid/attacks/norms.h"
 #include "namid/attacks/ti_dim.h"
 #include "support/known_models.h"
@@ -93,6 +95,26 @@ INSTANTIATE_TEST_SUITE_P(Models, DdnTraceData,
                                            Run{"ddn_l2_advtrained", "lenet5_advtrained"},
                                            Run{"ddn_l2_repo_parameters", "lenet5_clntrained"}),
                          run_name);
+
+/// Where the box cuts most steps: images that the published forms do not bring to a boundary.
+TEST(NearestUnderABoxHeavy, SearchesFindWhatThePublishedFormsMiss) {
+  NAMID_NEEDS_DATA();
+  const auto batch = mnist(40);
+  const auto model = known_model("lenet5_advtrained");
+  const auto fmn_missed = [&](Norm norm, Compat compat) {
+    const Budget budget{norm, norm == Norm::linf ? 1.0 : 1e3};
+    const auto found = fmn(model, batch.x, batch.y, {.budget = budget, .compat = compat});
+    return 40 - count(found.success);
+  };
+  for (const auto norm : {Norm::l2, Norm::l1, Norm::linf})
+    EXPECT_LE(3 * fmn_missed(norm, Compat::none), fmn_missed(norm, Compat::reference))
+        << to_string(norm);
+  const auto deepfool_found = [&](Compat compat) {
+    return count(
+        deepfool(model, batch.x, batch.y, {.budget = kUnbounded, .compat = compat}).success);
+  };
+  EXPECT_GT(deepfool_found(Compat::none), deepfool_found(Compat::foolbox));
+}
 
 struct TiDimRun {
   std::string trace, model;

@@ -75,17 +75,17 @@ TEST(SquareData, TheFirstQueriesOfL1AreThoseOfTheReference) {
 }
 
 using WholeRun = std::pair<SquareRun, Compat>;
-class SquareRunsSlow : public ::testing::TestWithParam<WholeRun> {};
+class SquareRunsHeavy : public ::testing::TestWithParam<WholeRun> {};
 
 // Another seed of the reference fools 89 (L2) and 92 (L1) samples.
-TEST_P(SquareRunsSlow, FoolAsManyAsTheReferenceUpToTheSpreadOfItsSeeds) {
+TEST_P(SquareRunsHeavy, FoolAsManyAsTheReferenceUpToTheSpreadOfItsSeeds) {
   NAMID_NEEDS_DATA();
   const auto [run, compat] = GetParam();
   const Attacked attacked(run, compat, 5000);
   EXPECT_GE(attacked.fooled(), attacked.fooled_by_reference() - 3);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, SquareRunsSlow,
+INSTANTIATE_TEST_SUITE_P(All, SquareRunsHeavy,
                          ::testing::Values(WholeRun{kL2, Compat::autoattack},
                                            WholeRun{kL1, Compat::autoattack},
                                            WholeRun{kL2, Compat::none},

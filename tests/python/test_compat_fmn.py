@@ -127,7 +127,8 @@ def test_minimum_norms_are_those_of_namid_attacks(name, targeted):
     adv = attack.run(fmodel, x, criterion)
     norm = name[:-9].lower()
     found = namid.attacks.fmn(
-        model, x, labels, norm=norm, epsilon=1.0 if norm == "linf" else 1e6, targeted=targeted
+        model, x, labels, norm=norm, epsilon=1.0 if norm == "linf" else 1e6,
+        targeted=targeted, compat="reference",
     )
     if norm == "l0":  # of several as sparse this one keeps the last
         assert torch.equal(attack.distance(x, adv), attack.distance(x, found.adv))
