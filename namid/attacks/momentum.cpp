@@ -10,9 +10,10 @@
 namespace namid::attacks {
 namespace {
 
-/// g / mean|g| per sample; in float64, where no gradient that float32 holds is too small.
-at::Tensor of_unit_mean(const at::Tensor& gradient, Compat compat) {
-  if (compat == Compat::foolbox) return gradient;
+/// g / mean|g| per sample; in float64, where no gradient that float32 holds is too small. foolbox: as
+/// the step itself, sign(g) or g / ‖g‖₂.
+at::Tensor normalized(const at::Tensor& gradient, Norm norm, Compat compat) {
+  if (compat == Compat::foolbox) return ascent(gradient, norm);
   auto mean = gradient.to(at::kDouble).abs().flatten(1).mean(1);
   if (compat != Compat::torchattacks) mean.masked_fill_(mean == 0, 1);
   const auto scale = per_sample(mean, gradient);
@@ -80,7 +81,7 @@ AttackResult climb_with_momentum(const Classifier& model, const Round& round,
       best.update(x_adv, point.loss, fooled(point.logits, round.y, momentum.targeted), step);
     auto gradient = walker.through(point.gradient);
     if (form.smoothed) gradient = form.smoothed(gradient);
-    v = v * momentum.decay + of_unit_mean(gradient, form.compat);
+    v = v * momentum.decay + normalized(gradient, norm, form.compat);
     walker.step(ascent(v, norm), step_size);
   }
   const auto x_adv = walker.end();

@@ -52,6 +52,20 @@ def test_momentum_outweighs_a_gradient_that_turns():
     torch.testing.assert_close(heavy, torch.tensor([[0.42, 0.6]]))
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_momentum_is_that_of_namid_attacks_as_foolbox(norm):
+    model, x, y = case_of()
+    name = f"{norm.capitalize()}MomentumIterativeFastGradientMethod"
+    attack = getattr(fb.attacks, name)(momentum=0.7, abs_stepsize=0.04, steps=6)
+    adv = attack.run(fb.PyTorchModel(model, (0, 1)), x, y, epsilon=0.2)
+    found = namid.attacks.mi_fgsm(
+        model, x, y, norm=norm, epsilon=0.2, step_size=0.04, steps=6, decay=0.7, compat="foolbox"
+    )
+    left = ~found.success | (model(x).argmax(1) != y)  # namid keeps what is wrong already
+    torch.testing.assert_close(found.adv[~left], adv[~left], rtol=0, atol=1e-5)
+    assert (~left).any()
+
+
 @pytest.mark.parametrize("name", MOMENTUM)
 def test_random_starts_of_momentum_lie_in_the_ball_and_differ(name):
     model, x, y = case_of()
