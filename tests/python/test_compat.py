@@ -245,7 +245,7 @@ def test_attacks_of_foolbox_that_namid_has_keep_to_their_ball(name):
 
 def test_attacks_of_foolbox_that_namid_has_not_say_so():
     absent = [name for name, each in vars(fb.attacks).items() if getattr(each, "absent", False)]
-    assert len({getattr(fb.attacks, name) for name in absent}) == 8
+    assert len({getattr(fb.attacks, name) for name in absent}) == len(absent)
     for name in absent:
         with pytest.raises(NotImplementedError, match="foolbox.attacks"):
             getattr(fb.attacks, name)()
