@@ -5,6 +5,7 @@ from namid import attacks
 from namid.compat._shared import absent, fresh_seed
 from namid.compat.foolbox.base import Attack
 from namid.compat.foolbox.dataset import DatasetAttack  # noqa: F401
+from namid.compat.foolbox.decision import BoundaryAttack, HopSkipJumpAttack  # noqa: F401
 from namid.compat.foolbox.descent import *  # noqa: F403
 from namid.compat.foolbox.descent import (
     L1AdamProjectedGradientDescentAttack,
@@ -99,8 +100,7 @@ for _norm in ("L1", "L2", "Linf"):
     globals()[_fgm] = type(_fgm, (_FastGradient,), {"norm": _norm.lower(), "__module__": __name__})
 
 _ABSENT = """
-BoundaryAttack
-HopSkipJumpAttack L0BrendelBethgeAttack L1BrendelBethgeAttack L2BrendelBethgeAttack
+L0BrendelBethgeAttack L1BrendelBethgeAttack L2BrendelBethgeAttack
 LinfinityBrendelBethgeAttack
 """.split()
 for _name in _ABSENT:
