@@ -6,9 +6,9 @@ import math
 
 import torch
 
+from namid.compat._shared import at_least, by_sample
 from namid.compat.foolbox.distances import l2, linf
-from namid.compat.foolbox.plain import by_sample
-from namid.compat.foolbox.start import FromStart, above_zero, at_least
+from namid.compat.foolbox.start import FromStart, above_zero
 
 _AT_ONCE = 2**22  # entries of the images whose decisions are asked for together
 _HALVINGS = 60  # of a step, after which nothing is left of it
@@ -25,8 +25,9 @@ class BoundaryAttack(FromStart):
                  source_step_convergance=1e-7, step_adaptation=1.5, tensorboard=False,
                  update_stats_every_k=10):  # fmt: skip
         self.accept(init_attack, tensorboard)
-        at_least(0, steps=steps)
-        at_least(1, update_stats_every_k=update_stats_every_k, step_adaptation=step_adaptation)
+        at_least(type(self).__name__, 0, steps=steps)
+        at_least(type(self).__name__, 1, update_stats_every_k=update_stats_every_k,
+                 step_adaptation=step_adaptation)  # fmt: skip
         above_zero(spherical_step=spherical_step, source_step=source_step)
         self.steps, self.spherical_step, self.source_step = steps, spherical_step, source_step
         self.source_step_convergance = source_step_convergance
@@ -122,8 +123,8 @@ class HopSkipJumpAttack(FromStart):
                  max_gradient_eval_steps=10000, stepsize_search="geometric_progression", gamma=1.0,
                  tensorboard=False, constraint="l2"):  # fmt: skip
         self.accept(init_attack, tensorboard)
-        at_least(0, steps=steps)
-        at_least(1, initial_gradient_eval_steps=initial_gradient_eval_steps,
+        at_least(type(self).__name__, 0, steps=steps)
+        at_least(type(self).__name__, 1, initial_gradient_eval_steps=initial_gradient_eval_steps,
                  max_gradient_eval_steps=max_gradient_eval_steps)  # fmt: skip
         above_zero(gamma=gamma)
         if stepsize_search not in ("geometric_progression", "grid_search"):

@@ -9,12 +9,6 @@ from namid.compat.foolbox.noise import LinearSearchBlendedUniformNoiseAttack
 from namid.compat.foolbox.plain import Smallest, by_sample, starts_of
 
 
-def at_least(least, **options):
-    for name, value in options.items():
-        if value < least:
-            raise ValueError(f"{name}: expected at least {least}, got {value}")
-
-
 def above_zero(**options):
     for name, value in options.items():
         if not value > 0:
