@@ -10,8 +10,8 @@
 namespace namid::attacks {
 namespace {
 
-/// g / mean|g| per sample; in float64, where no gradient that float32 holds is too small. foolbox: as
-/// the step itself, sign(g) or g / ‖g‖₂.
+/// g / mean|g| per sample; in float64, where no gradient that float32 holds is too small. foolbox:
+/// as the step itself, sign(g) or g / ‖g‖₂.
 at::Tensor normalized(const at::Tensor& gradient, Norm norm, Compat compat) {
   if (compat == Compat::foolbox) return ascent(gradient, norm);
   auto mean = gradient.to(at::kDouble).abs().flatten(1).mean(1);
