@@ -188,6 +188,10 @@ def minimum():
             bounded=False,
             draws=False,
         )
+        published = {"namid": of_namid("fmn", compat="reference")}
+        yield Attack(
+            "fmn-100-published", norm, {"steps": 100}, published, bounded=False, draws=False
+        )
 
 
 def decoupled():
@@ -256,9 +260,10 @@ def classic():
                 "DeepFool", steps="steps", overshoot="overshoot"
             )
             sides["art"] = of_art("DeepFool", max_iter="steps", epsilon="overshoot")
-        yield Attack(
-            "deepfool-50", norm, {"steps": 50, "overshoot": 0.02}, sides, bounded=False, draws=False
-        )
+        settings = {"steps": 50, "overshoot": 0.02}
+        yield Attack("deepfool-50", norm, settings, sides, bounded=False, draws=False)
+        published = {"namid": of_namid("deepfool", compat="foolbox")}
+        yield Attack("deepfool-50-published", norm, settings, published, bounded=False, draws=False)
 
 
 # Cheap ones first.

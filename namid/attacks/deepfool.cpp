@@ -24,7 +24,8 @@ constexpr std::int64_t kFoolboxCandidates = 10;
 /// The options with those that a library fixes put in place.
 DeepFoolOptions as_library(DeepFoolOptions options) {
   if (options.compat != Compat::none) options.bisections = 0;
-  if (options.compat == Compat::foolbox) options.candidates = kFoolboxCandidates - 1;
+  if (options.compat == Compat::foolbox && options.candidates == 0)
+    options.candidates = kFoolboxCandidates - 1;
   return options;
 }
 

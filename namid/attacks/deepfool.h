@@ -51,10 +51,10 @@ constexpr int rounds(const DeepFoolOptions& /*options*/, std::int64_t /*classes*
 /// Deviations from the paper: each step starts at the clipped point, where the paper adds up steps
 /// that know no box (docs/comparison.md has what this gains); the floor 1e-6 (a class of zero
 /// gradient is never near), 1e-4 added to each distance as all implementations do, and the
-/// bisection. compat = foolbox: x_i+1 = clip(x + (1 + overshoot) Σ_j≤i r_j), the 10 most likely
-/// classes of x, no bisection. compat = torchattacks (l2): nothing is added to the distances, no
-/// bisection. The box is not part of a step, so saturated pixels slow it down; FAB projects with
-/// the box.
+/// bisection. compat = foolbox: x_i+1 = clip(x + (1 + overshoot) Σ_j≤i r_j), candidates 0
+/// are the 9 of the 10 most likely classes of x, no bisection. compat = torchattacks (l2): nothing
+/// is added to the distances, no bisection. The box is not part of a step, so saturated pixels slow
+/// it down; FAB projects with the box.
 ///
 /// OptionError before the first pass for unfit arguments, and where the context has a loss or
 /// gradient of its own; NumericError; run::Interrupted.

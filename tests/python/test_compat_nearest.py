@@ -83,6 +83,24 @@ def test_wide_bounds_of_foolbox_scale_distances_and_steps_alone():
         assert success.all() and (sizes < 1.15).all() and (sizes > 1 - 1e-3).all(), attack
 
 
+@pytest.mark.parametrize("candidates", [None, 3])
+def test_deepfool_of_foolbox_adds_up_steps_that_know_no_box(candidates):
+    torch.manual_seed(2)
+    model = torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(27, 12), torch.nn.Tanh(), torch.nn.Linear(12, 5)
+    )
+    model[1].weight.data *= 4  # curved enough for many steps
+    x = torch.rand(24, 3, 3, 3).round()  # in corners of the box, which cuts half of each step
+    y = model(x).argmax(1)
+    fmodel = fb.PyTorchModel(model, (0, 1))
+    raw, _, _ = fb.attacks.L2DeepFoolAttack(candidates=candidates)(fmodel, x, y, epsilons=None)
+    others = {"epsilon": 1e6, "norm": "l2", "candidates": 4 if candidates is None else 2}
+    summed = namid.attacks.deepfool(model, x, y, compat="foolbox", **others)
+    clipped = namid.attacks.deepfool(model, x, y, bisections=0, **others)
+    torch.testing.assert_close(raw, summed.adv)
+    assert not torch.allclose(raw, clipped.adv, atol=1e-3)
+
+
 def test_foolbox_moves_towards_targets_where_the_attack_can():
     model = linear_model(classes=4)
     x = batch(5)[0]

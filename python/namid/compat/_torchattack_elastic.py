@@ -10,6 +10,7 @@ class EADL1(Plain):
     taken to stays where it is (there the first step moves it), negative logits of the label count
     (0 there), kappa goes to each image's own class, and each image stops on its own."""
 
+    supported_mode = ("default", "targeted")
     rule = "L1"
 
     def __init__(
@@ -31,8 +32,6 @@ class EADL1(Plain):
         self.max_iterations, self.abort_early = max_iterations, abort_early
         self.initial_const, self.beta = initial_const, beta
         self.repeat = binary_search_steps >= 10
-
-    supported_mode = ("default", "targeted")
 
     def climb(self, images, labels, targets):
         options = ElasticNet(

@@ -15,6 +15,8 @@ class PIFGSM(Plain):
     and prob do nothing, as in the library; any number of channels."""
 
     supported_mode = ("default",)
+    project_factor = 1.0
+    spreads_again = True  # what was spread counts as a step
 
     def __init__(
         self,
@@ -29,9 +31,6 @@ class PIFGSM(Plain):
         at_least(self.attack, 0, max_epsilon=max_epsilon, num_iter_set=num_iter_set)
         self.max_epsilon, self.num_iter_set = max_epsilon, num_iter_set
         self.momentum, self.amplification, self.prob = momentum, amplification, prob
-
-    project_factor = 1.0
-    spreads_again = True  # what was spread counts as a step
 
     def smoothed(self, gradient):
         return gradient

@@ -8,17 +8,12 @@ from namid import attacks
 from namid._scope import frozen_eval
 from namid.compat._shared import UNBOUNDED, fresh_seed, refuse
 from namid.compat.foolbox.base import Attack, criterion_of, images_of, listed, no_more
+from namid.compat.foolbox.distances import l2, linf
 from namid.compat.foolbox.models import like
 
 
-def _clipped(x, adv, epsilon, norm):
-    """adv moved into the ball around x, in the units of x."""
-    delta = adv - x
-    if norm == "linf":
-        return x + delta.clamp(-epsilon, epsilon)
-    order = {"l1": 1, "l2": 2}[norm]
-    size = delta.flatten(1).norm(order, dim=1).clamp(min=1e-12)
-    return x + delta * (epsilon / size).clamp(max=1).reshape(-1, *[1] * (x.dim() - 1))
+_ALL = 2**31 - 1  # more candidates than there are classes
+_DISTANCES = {"l2": l2, "linf": linf}
 
 
 class Nearest(Attack):
@@ -36,7 +31,9 @@ class Nearest(Attack):
         found = self._search(model, x, y, targeted)
         clipped, success = [], []
         for epsilon in every:
-            adv = found if epsilon is None else _clipped(x, found, float(epsilon), self.norm)
+            adv = found
+            if epsilon is not None:
+                adv = _DISTANCES[self.norm].clip_perturbation(x, found, float(epsilon))
             with frozen_eval(model.module), torch.no_grad():
                 wrong = model.logits(adv).argmax(1) != y
             clipped.append(like(adv, inputs))
@@ -111,9 +108,9 @@ class _DeepFool(Nearest):
         self.overshoot, self.loss = overshoot, loss
 
     def search(self, scale):
-        others = 0 if self.candidates is None else self.candidates - 1  # the class itself counts
-        return "deepfool", {"steps": self.steps, "overshoot": self.overshoot, "bisections": 0,
-                            "candidates": others}  # fmt: skip
+        others = _ALL if self.candidates is None else self.candidates - 1  # its own class counts
+        return "deepfool", {"steps": self.steps, "overshoot": self.overshoot,
+                            "candidates": others, "compat": "foolbox"}  # fmt: skip
 
 
 class L2DeepFoolAttack(_DeepFool):
