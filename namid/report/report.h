@@ -11,8 +11,8 @@
 namespace namid::report {
 
 /// Writes `<run>/report.html`, one self-contained page without scripts, from the run folder alone,
-/// and returns its path. Works for every kind of run. DataError if the folder
-/// is no run folder.
+/// and returns its path; of an evaluation that ended also `<run>/model_card.json`
+/// (model_card.h). Works for every kind of run. DataError if the folder is no run folder.
 std::filesystem::path write_report(const std::filesystem::path& run);
 
 enum class TableFormat { text, markdown, csv, json };

@@ -17,6 +17,12 @@ void add_headline(Html& page, const RunData& run);
 void add_alarms(Html& page, const RunData& run);
 /// Defences of a demo, or attacks of an evaluation, in numbers.
 void add_accuracies(Html& page, const RunData& run);
+/// What each attack broke that others did not; by class.
+void add_overlap(Html& page, const RunData& run);
+/// Histograms of the smallest verified perturbations.
+void add_norms(Html& page, const RunData& run);
+/// Passes, time and memory.
+void add_cost(Html& page, const RunData& run);
 void add_attack(Html& page, const RunData& run);
 /// Loss, accuracies, DV scores and the learning rate (if it moves) over training.
 void add_curves(Html& page, const RunData& run);
@@ -29,6 +35,8 @@ void add_reproduction(Html& page, const RunData& run);
 void add_classes(Html& page, const RunData& run);
 /// Clean, adversarial and amplified difference of the images that the evaluations kept.
 void add_gallery(Html& page, const RunData& run);
+/// What a table of models needs to know of an evaluation, with hashes.
+void add_model_card(Html& page, const RunData& run);
 /// Command that repeats the run, resolved options, environment.
 void add_provenance(Html& page, const RunData& run);
 
