@@ -7,6 +7,7 @@
 #include "namid/core/format.h"
 #include "namid/report/parts.h"
 #include "namid/report/shapes.h"
+#include "namid/report/table_cells.h"
 
 namespace namid::report {
 namespace {
@@ -15,14 +16,6 @@ using nlohmann::ordered_json;
 using Texts = std::vector<std::string>;
 
 constexpr std::size_t kFirstNumber = 2, kLastNumber = 4;  // columns aligned to the right
-
-/// A line of its own for terminals and tables: control characters would change what is shown.
-std::string printable(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  }
-  return text.empty() ? "-" : text;
-}
 
 std::string accuracy_text(const std::optional<Accuracy>& accuracy) {
   if (!accuracy) return "-";
@@ -92,21 +85,6 @@ std::string text_table(const std::vector<ResultRow>& rows) {
     out += text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
   }
   return out + "\n" + caveat(rows);
-}
-
-std::string markdown_cell(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (std::string_view("\\`*_{}[]<>()#!|&~").find(c) != std::string_view::npos) out += '\\';
-    out += c;
-  }
-  return out;
-}
-
-std::string markdown_line(const Texts& cells) {
-  std::string line = "|";
-  for (const std::string& cell : cells) line += str(' ', cell, " |");
-  return line + "\n";
 }
 
 std::string markdown_table(const std::vector<ResultRow>& rows) {

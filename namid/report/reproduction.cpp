@@ -5,14 +5,13 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <unordered_map>
 
 #include "namid/core/bootstrap.h"
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/core/paired_tests.h"
 #include "namid/core/power.h"
-#include "namid/eval/ledger.h"
+#include "namid/eval/verdicts.h"
 #include "namid/report/published.h"
 
 namespace namid::report {
@@ -129,17 +128,8 @@ json bound(double value) {
 }  // namespace
 
 LedgerVerdicts read_verdicts(const std::filesystem::path& path) {
-  const auto ledger = eval::Ledger::open(path);
-  std::unordered_map<std::uint64_t, bool> broken;
-  for (const auto& attack : ledger.attacks())
-    for (const auto& attempt : ledger.attempts(attack))
-      if (attempt.success) broken[attempt.sample] = true;
-  LedgerVerdicts verdicts;
-  for (const auto& sample : ledger.samples()) {
-    verdicts.natural.push_back(sample.correct);
-    verdicts.robust.push_back(sample.correct && !broken.contains(sample.sample));
-  }
-  return verdicts;
+  auto verdicts = eval::verdicts_of(eval::Ledger::open(path));
+  return {.natural = std::move(verdicts.natural), .robust = std::move(verdicts.robust)};
 }
 
 json compare_seeds(const std::vector<Verdicts>& first, const std::vector<Verdicts>& second) {
