@@ -15,7 +15,6 @@ namespace namid::eval {
 namespace {
 
 using nlohmann::json;
-using nlohmann::literals::operator""_json_pointer;
 
 constexpr std::string_view kCertified = "certified";
 
@@ -25,12 +24,12 @@ struct FixedCount {
 };
 
 FixedCount certified_of(const FinishedRun& run) {
-  const auto accuracy = run.record.value("/result/certificates/accuracy"_json_pointer, json());
+  const auto accuracy = member_at(run.record, "/result/certificates/accuracy");
   if (accuracy.is_null())
     throw DataError(str(run.name, ": has no certificates (result/certificates/accuracy); expected "
                         "a run that certified"));
-  const auto n = run.record.value("/result/certificates/n"_json_pointer,
-                                  static_cast<std::int64_t>(run.verdicts.ids.size()));
+  const auto told = member_at(run.record, "/result/certificates/n");
+  const auto n = told.is_number_integer() ? told.get<std::int64_t>() : std::ssize(run.verdicts.ids);
   const auto right = accuracy.is_object() ? accuracy.value("correct", json()) : json();
   const auto value = accuracy.is_object() ? accuracy.value("accuracy", json()) : json();
   if (!right.is_number_integer() || !value.is_number() || n < 1 ||

@@ -13,50 +13,50 @@ namespace namid::eval {
 namespace {
 
 using nlohmann::json;
-using nlohmann::literals::operator""_json_pointer;
 
-std::string word_at(const json& record, const json::json_pointer& path) {
-  if (!record.contains(path) || !record[path].is_string()) return "";
-  return record[path].get<std::string>();
+std::string word_at(const json& record, const std::string& path) {
+  const auto member = member_at(record, path);
+  return member.is_string() ? member.get<std::string>() : "";
 }
 
-std::optional<std::int64_t> count_at(const json& record, const json::json_pointer& path) {
-  if (!record.contains(path) || !record[path].is_number_integer()) return {};
-  return record[path].get<std::int64_t>();
+std::optional<std::int64_t> count_at(const json& record, const std::string& path) {
+  const auto member = member_at(record, path);
+  if (!member.is_number_integer()) return {};
+  return member.get<std::int64_t>();
 }
 
 void check_record(const std::string& name, const json& record) {
   if (!record.is_object()) throw DataError(str(name, ": run.json: expected an object"));
-  const auto command = word_at(record, "/command"_json_pointer);
+  const auto command = word_at(record, "/command");
   if (command != "evaluate")
     throw DataError(str(name, ": expected the run of namid evaluate, got one of '", command, "'"));
-  const auto status = word_at(record, "/status"_json_pointer);
+  const auto status = word_at(record, "/status");
   if (status != "done")
     throw DataError(str(name, ": expected a run that is done, got status '", status,
                         "'; go on with: namid resume ", name));
-  if (const auto shard = word_at(record, "/options/shard"_json_pointer); !shard.empty())
+  if (const auto shard = word_at(record, "/options/shard"); !shard.empty())
     throw DataError(str(name, ": is shard ", shard, " alone; join all shards with: namid ledger "
                         "merge"));
-  if (record.contains("/result/sampled"_json_pointer))
+  if (!member_at(record, "/result/sampled").is_null())
     throw DataError(str(name,
                         ": its last attacks ran on a sample of the images (--sample-stage), which "
                         "leaves the robust accuracy open; expected a run without"));
 }
 
 void check_attacks(const std::string& name, const json& record) {
-  const auto rows = record.value("/result/attacks"_json_pointer, json::array());
+  const auto rows = member_at(record, "/result/attacks");
   if (!rows.is_array()) throw DataError(str(name, ": run.json: result/attacks: expected a list"));
   for (const auto& row : rows)
     if (row.is_object() && row.contains("error"))
-      throw DataError(str(name, ": attack ", word_at(row, "/name"_json_pointer),
+      throw DataError(str(name, ": attack ", word_at(row, "/name"),
                           " failed, its images count as not broken; expected a run in which every "
                           "attack ended"));
 }
 
-void check_count(const FinishedRun& run, const json::json_pointer& path, std::int64_t held) {
+void check_count(const FinishedRun& run, const std::string& path, std::int64_t held) {
   const auto told = count_at(run.record, path);
   if (!told || *told != held)
-    throw DataError(str(run.name, ": run.json and ledger.sqlite do not agree: ", path.to_string(),
+    throw DataError(str(run.name, ": run.json and ledger.sqlite do not agree: ", path,
                         " is ", told ? str(*told) : "not there", ", the ledger has ", held));
 }
 
@@ -87,6 +87,11 @@ void check_order(const FinishedRun& first, const FinishedRun& second, std::int64
 }
 
 }  // namespace
+
+json member_at(const json& record, const std::string& path) {
+  const json::json_pointer pointer(path);
+  return record.contains(pointer) ? record[pointer] : json();
+}
 
 Verdicts verdicts_of(const Ledger& ledger) {
   std::unordered_set<std::uint64_t> broken;
@@ -123,12 +128,12 @@ FinishedRun read_finished(const std::filesystem::path& path) {
   if (run.verdicts.ids.empty())
     throw DataError(str(file.string(), ": the ledger is empty; expected at least one sample"));
   const auto n = std::ssize(run.verdicts.ids);
-  check_count(run, "/result/n"_json_pointer, n);
-  check_count(run, "/result/natural/correct"_json_pointer, count_right(run.verdicts.natural));
-  check_count(run, "/result/robust/correct"_json_pointer, count_right(run.verdicts.robust));
-  if (!run.record.contains("/result/decision"_json_pointer)) return run;
-  check_count(run, "/result/decision/drawn"_json_pointer, n);
-  run.population = count_at(run.record, "/result/decision/population"_json_pointer);
+  check_count(run, "/result/n", n);
+  check_count(run, "/result/natural/correct", count_right(run.verdicts.natural));
+  check_count(run, "/result/robust/correct", count_right(run.verdicts.robust));
+  if (member_at(run.record, "/result/decision").is_null()) return run;
+  check_count(run, "/result/decision/drawn", n);
+  run.population = count_at(run.record, "/result/decision/population");
   if (!run.population || *run.population < n)
     throw DataError(str(run.name, ": run.json: result/decision/population: expected at least ", n));
   return run;
@@ -145,8 +150,8 @@ std::string attack_difference(const FinishedRun& first, const FinishedRun& secon
   for (const auto& key : keys)
     if (auto text = differs(key, identity_entry(first, key), identity_entry(second, key)); !text.empty()) return text;
   for (const auto* key : {"norm", "epsilon"}) {
-    const json::json_pointer path(str("/options/attack/", key));
-    const auto a = first.record.value(path, json()), b = second.record.value(path, json());
+    const auto path = str("/options/attack/", key);
+    const auto a = member_at(first.record, path), b = member_at(second.record, path);
     if (auto text = differs(key, a.dump(), b.dump()); !text.empty()) return text;
   }
   return "";

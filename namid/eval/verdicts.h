@@ -38,6 +38,9 @@ struct FinishedRun {
 /// record that does not agree with the ledger.
 FinishedRun read_finished(const std::filesystem::path& run);
 
+/// The record's member at a path such as "/result/n"; null if it is not there.
+nlohmann::json member_at(const nlohmann::json& record, const std::string& path);
+
 /// Verdicts of two runs on the samples of both.
 struct CommonVerdicts {
   PairedCounts natural, robust;

@@ -31,18 +31,6 @@ Values percents(const std::vector<Verdicts>& seeds) {
   return values;
 }
 
-double mean_of(const Values& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
-/// Standard deviation over seeds (n − 1); NaN for one.
-double deviation_of(const Values& values) {
-  const double mean = mean_of(values);
-  double sum = 0;
-  for (const double value : values) sum += (value - mean) * (value - mean);
-  return std::sqrt(sum / static_cast<double>(values.size() - 1));
-}
-
 json measured(const Values& values) {
   json object = {{"mean", mean_of(values)}, {"values", values}};
   object["sd"] = values.size() > 1 ? json(deviation_of(values)) : json();
@@ -126,6 +114,17 @@ json bound(double value) {
 }
 
 }  // namespace
+
+double mean_of(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double deviation_of(const std::vector<double>& values) {
+  const double mean = mean_of(values);
+  double sum = 0;
+  for (const double value : values) sum += (value - mean) * (value - mean);
+  return std::sqrt(sum / static_cast<double>(values.size() - 1));
+}
 
 LedgerVerdicts read_verdicts(const std::filesystem::path& path) {
   auto verdicts = eval::verdicts_of(eval::Ledger::open(path));
