@@ -63,8 +63,7 @@ void add_gate(CLI::App& app) {
       ->allow_extra_args(false);
   sub->add_option("--baseline", state->baseline, "run that the robust accuracy is compared with")
       ->type_name("RUN");
-  sub->add_option("--max-drop", state->max_drop,
-                  "largest drop from the baseline, e.g. 1% or 0.01")
+  sub->add_option("--max-drop", state->max_drop, "largest drop from the baseline, e.g. 1% or 0.01")
       ->type_name("SHARE");
   sub->add_option("--alpha", state->options.alpha,
                   "probability of a wrong answer to one question, on either side")
@@ -77,12 +76,12 @@ void add_gate(CLI::App& app) {
   sub->callback([state, sub] {
     refuse_extras(*sub);
     const auto found = examine(*state);
-    std::fputs(state->as_json ? (report::gate_json(found).dump(2, ' ', false,
-                                                               json::error_handler_t::replace) +
-                                 "\n")
-                                    .c_str()
-                              : report::gate_text(found).c_str(),
-               stdout);
+    std::fputs(
+        state->as_json
+            ? (report::gate_json(found).dump(2, ' ', false, json::error_handler_t::replace) + "\n")
+                  .c_str()
+            : report::gate_text(found).c_str(),
+        stdout);
     if (!state->junit.empty()) io::write_file_atomically(state->junit, report::gate_junit(found));
     if (!state->summary.empty()) append(state->summary, report::gate_markdown(found));
     if (!found.met()) throw Exit{static_cast<int>(ExitCode::not_met)};

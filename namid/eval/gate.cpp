@@ -26,7 +26,8 @@ struct FixedCount {
 FixedCount certified_of(const FinishedRun& run) {
   const auto accuracy = member_at(run.record, "/result/certificates/accuracy");
   if (accuracy.is_null())
-    throw DataError(str(run.name, ": has no certificates (result/certificates/accuracy); expected "
+    throw DataError(str(run.name,
+                        ": has no certificates (result/certificates/accuracy); expected "
                         "a run that certified"));
   const auto told = member_at(run.record, "/result/certificates/n");
   const auto n = told.is_number_integer() ? told.get<std::int64_t>() : std::ssize(run.verdicts.ids);
@@ -34,8 +35,9 @@ FixedCount certified_of(const FinishedRun& run) {
   const auto value = accuracy.is_object() ? accuracy.value("accuracy", json()) : json();
   if (!right.is_number_integer() || !value.is_number() || n < 1 ||
       std::abs(right.get<double>() / static_cast<double>(n) - value.get<double>()) > 1e-9)
-    throw DataError(str(run.name, ": run.json: result/certificates/accuracy: expected 'correct' of ",
-                        n, " images and their share 'accuracy', got ", accuracy.dump()));
+    throw DataError(str(run.name,
+                        ": run.json: result/certificates/accuracy: expected 'correct' of ", n,
+                        " images and their share 'accuracy', got ", accuracy.dump()));
   return {right.get<std::int64_t>(), n};
 }
 
@@ -61,8 +63,7 @@ std::vector<std::uint8_t> in_drawn_order(const FinishedRun& run,
   std::unordered_map<std::uint64_t, std::uint8_t> by_id;
   for (std::size_t i = 0; i < verdicts.size(); ++i) by_id[run.verdicts.ids[i]] = verdicts[i];
   const auto& seed = run.identity.at("seed");
-  if (seed.empty() || seed.size() > 20 ||
-      seed.find_first_not_of("0123456789") != std::string::npos)
+  if (seed.empty() || seed.size() > 20 || seed.find_first_not_of("0123456789") != std::string::npos)
     return {};
   const auto places = Random(std::stoull(seed), "evaluate/order").permutation(*run.population, 0);
   std::vector<std::uint8_t> ordered;
@@ -105,8 +106,8 @@ std::string percent_text(double share) {
 
 std::string limits(const GateCheck& check) {
   const std::string range =
-      str("[", percent_text(check.interval.low), ", ", percent_text(check.interval.high), "] % at level ",
-          shortest(check.level));
+      str("[", percent_text(check.interval.low), ", ", percent_text(check.interval.high),
+          "] % at level ", shortest(check.level));
   if (check.population == Population::distribution)
     return str("one-sided limits ", range,
                check.method == "mcnemar" ? " (Clopper-Pearson of both discordant shares)"
@@ -137,8 +138,8 @@ GateCheck check_claim(const FinishedRun& run, std::string_view text, const GateO
   const auto claim = parse_claim(
       certified ? str(to_string(Quantity::robust), plain.substr(kCertified.size())) : plain);
   GateCheck check{.level = 1 - options.alpha};
-  check.claim = certified ? str(kCertified, to_string(claim.comparison), claim.threshold)
-                          : to_string(claim);
+  check.claim =
+      certified ? str(kCertified, to_string(claim.comparison), claim.threshold) : to_string(claim);
   if (certified) {
     fill_fixed(check, claim, certified_of(run));
     return check;
@@ -148,7 +149,8 @@ GateCheck check_claim(const FinishedRun& run, std::string_view text, const GateO
   if (run.population) {
     fill_sequence(check, claim, run, verdicts);
   } else {
-    const auto right = std::count_if(verdicts.begin(), verdicts.end(), [](auto v) { return v != 0; });
+    const auto right =
+        std::count_if(verdicts.begin(), verdicts.end(), [](auto v) { return v != 0; });
     fill_fixed(check, claim, {right, std::ssize(verdicts)});
   }
   return check;
@@ -200,10 +202,10 @@ std::string to_text(const GateCheck& check) {
   if (!check.p) {
     text += str(percent_text(check.value), " % of ", check.images, " images; ");
   } else {
-    text += str("The robust accuracy fell by ", percent_text(check.value), " points on ", check.images,
-                " common images (only the baseline is right on ", check.discordant.only_first,
-                ", only the run on ", check.discordant.only_second, "; p = ",
-                fixed(*check.p, 4), " of no difference); ");
+    text += str("The robust accuracy fell by ", percent_text(check.value), " points on ",
+                check.images, " common images (only the baseline is right on ",
+                check.discordant.only_first, ", only the run on ", check.discordant.only_second,
+                "; p = ", fixed(*check.p, 4), " of no difference); ");
   }
   return text + limits(check);
 }

@@ -27,10 +27,10 @@ struct GateCheck {
   std::string method;  ///< "clopper-pearson", "confidence-sequence", "mcnemar",
                        ///< "paired-confidence-sequence"
   Population population = Population::distribution;
-  std::int64_t images = 0;          ///< seen
-  std::int64_t of = 0;              ///< in the data set that was evaluated
-  std::optional<double> p = {};     ///< of "no difference", of drops alone
-  PairedCounts discordant = {};     ///< of drops alone: only the baseline right, only the run right
+  std::int64_t images = 0;       ///< seen
+  std::int64_t of = 0;           ///< in the data set that was evaluated
+  std::optional<double> p = {};  ///< of "no difference", of drops alone
+  PairedCounts discordant = {};  ///< of drops alone: only the baseline right, only the run right
   bool met() const { return answer == Decision::yes; }
 };
 

@@ -35,7 +35,8 @@ void check_record(const std::string& name, const json& record) {
     throw DataError(str(name, ": expected a run that is done, got status '", status,
                         "'; go on with: namid resume ", name));
   if (const auto shard = word_at(record, "/options/shard"); !shard.empty())
-    throw DataError(str(name, ": is shard ", shard, " alone; join all shards with: namid ledger "
+    throw DataError(str(name, ": is shard ", shard,
+                        " alone; join all shards with: namid ledger "
                         "merge"));
   if (!member_at(record, "/result/sampled").is_null())
     throw DataError(str(name,
@@ -56,8 +57,8 @@ void check_attacks(const std::string& name, const json& record) {
 void check_count(const FinishedRun& run, const std::string& path, std::int64_t held) {
   const auto told = count_at(run.record, path);
   if (!told || *told != held)
-    throw DataError(str(run.name, ": run.json and ledger.sqlite do not agree: ", path,
-                        " is ", told ? str(*told) : "not there", ", the ledger has ", held));
+    throw DataError(str(run.name, ": run.json and ledger.sqlite do not agree: ", path, " is ",
+                        told ? str(*told) : "not there", ", the ledger has ", held));
 }
 
 std::int64_t count_right(const std::vector<std::uint8_t>& verdicts) {
@@ -117,7 +118,8 @@ FinishedRun read_finished(const std::filesystem::path& path) {
   check_attacks(run.name, run.record);
   const auto file = path / "ledger.sqlite";
   if (!std::filesystem::exists(file))
-    throw DataError(str(run.name, ": has no ledger.sqlite; expected the folder of an evaluation "
+    throw DataError(str(run.name,
+                        ": has no ledger.sqlite; expected the folder of an evaluation "
                         "with its ledger"));
   const auto ledger = Ledger::open(file);
   run.identity = ledger.identity();
@@ -148,7 +150,9 @@ std::string attack_difference(const FinishedRun& first, const FinishedRun& secon
     for (const auto& [key, value] : run->identity)
       if (key.starts_with("attack ")) keys.push_back(key);
   for (const auto& key : keys)
-    if (auto text = differs(key, identity_entry(first, key), identity_entry(second, key)); !text.empty()) return text;
+    if (auto text = differs(key, identity_entry(first, key), identity_entry(second, key));
+        !text.empty())
+      return text;
   for (const auto* key : {"norm", "epsilon"}) {
     const auto path = str("/options/attack/", key);
     const auto a = member_at(first.record, path), b = member_at(second.record, path);
@@ -164,8 +168,7 @@ CommonVerdicts common_verdicts(const FinishedRun& first, const FinishedRun& seco
                           key, "' in the ledgers: '", identity_entry(first, key), "' against '",
                           identity_entry(second, key), "'"));
   std::unordered_map<std::uint64_t, std::size_t> places;
-  for (std::size_t i = 0; i < second.verdicts.ids.size(); ++i)
-    places[second.verdicts.ids[i]] = i;
+  for (std::size_t i = 0; i < second.verdicts.ids.size(); ++i) places[second.verdicts.ids[i]] = i;
   Verdicts a, b;
   for (std::size_t i = 0; i < first.verdicts.ids.size(); ++i) {
     const auto place = places.find(first.verdicts.ids[i]);

@@ -204,9 +204,10 @@ std::string latex_tables(const Comparison& comparison) {
   for (const CaptionedLines& table : comparison.tables)
     out += str(out.empty() ? "" : "\n", latex_table(table));
   if (comparison.pairs.empty()) return out;
-  return out + "\n" + latex_table({.caption = pair_note().substr(0, pair_note().size() - 1),
-                                   .lines = pair_lines(comparison.pairs),
-                                   .first_number = 3});
+  return out + "\n" +
+         latex_table({.caption = pair_note().substr(0, pair_note().size() - 1),
+                      .lines = pair_lines(comparison.pairs),
+                      .first_number = 3});
 }
 
 }  // namespace

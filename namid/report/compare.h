@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "namid/report/paper_table.h"
 #include "namid/report/paired_runs.h"
+#include "namid/report/paper_table.h"
 #include "namid/report/report.h"
 #include "namid/report/results.h"
 

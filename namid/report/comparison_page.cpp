@@ -22,8 +22,9 @@ std::string comparison_page(const Comparison& comparison) {
     add_paragraph(page, pair_note());
   }
   page.close().open("footer").element(
-      "p", "Written by namid from the run folders alone. This page has no scripts and loads "
-           "nothing.");
+      "p",
+      "Written by namid from the run folders alone. This page has no scripts and loads "
+      "nothing.");
   page.close();
   return html_page("Runs side by side – namid", style_sheet(), page);
 }

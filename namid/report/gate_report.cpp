@@ -62,9 +62,9 @@ std::string gate_junit(const GateReport& report) {
     if (check.met()) {
       xml.element("system-out", text);
     } else {
-      xml.element("failure", text,
-                  {{"message", str(check.claim, ": ", answer_word(check))},
-                   {"type", answer_word(check)}});
+      xml.element(
+          "failure", text,
+          {{"message", str(check.claim, ": ", answer_word(check))}, {"type", answer_word(check)}});
     }
     xml.close();
   }
@@ -79,12 +79,11 @@ std::string gate_markdown(const GateReport& report) {
   out += "|---|---|--:|--:|--:|---|--:|\n";
   for (const auto& check : report.checks) {
     const bool set = check.population == eval::Population::data_set;
-    out += markdown_line({markdown_cell(printable(check.claim)), answer_word(check),
-                          fixed(100 * check.value, 2), gate_range(check.interval),
-                          shortest(check.level),
-                          set ? "the images of the data set" : "the distribution behind the images",
-                          check.images == check.of ? str(check.images)
-                                                   : str(check.images, " of ", check.of)});
+    out += markdown_line(
+        {markdown_cell(printable(check.claim)), answer_word(check), fixed(100 * check.value, 2),
+         gate_range(check.interval), shortest(check.level),
+         set ? "the images of the data set" : "the distribution behind the images",
+         check.images == check.of ? str(check.images) : str(check.images, " of ", check.of)});
   }
   out += "\n";
   for (const auto& check : report.checks)

@@ -25,7 +25,8 @@ std::vector<NamedRun> finished_runs(const std::vector<RunData>& runs) {
   for (const auto& run : runs) {
     const auto evaluations = evaluations_of(run);
     if (evaluations.empty())
-      throw DataError(str(run.path.string(), ": holds no evaluation; paired tests need the ledgers "
+      throw DataError(str(run.path.string(),
+                          ": holds no evaluation; paired tests need the ledgers "
                           "of namid evaluate"));
     for (const auto& [name, evaluation] : evaluations)
       all.push_back({name, eval::read_finished(evaluation->path)});
@@ -91,12 +92,11 @@ TableLines pair_lines(const std::vector<PairedTest>& tests) {
   TableLines lines = {{"first", "second", "accuracy", "images", "only first", "only second",
                        "difference", "95 %", "p", "p (Holm)", "method"}};
   for (const auto& test : tests)
-    lines.push_back({test.first, test.second, test.accuracy, str(test.counts.images),
-                     str(test.counts.only_first), str(test.counts.only_second),
-                     fixed(100 * test.difference, 2),
-                     str("[", fixed(100 * test.interval.low, 2), ", ",
-                         fixed(100 * test.interval.high, 2), "]"),
-                     fixed(test.p, 4), fixed(test.adjusted, 4), test.method});
+    lines.push_back(
+        {test.first, test.second, test.accuracy, str(test.counts.images),
+         str(test.counts.only_first), str(test.counts.only_second), fixed(100 * test.difference, 2),
+         str("[", fixed(100 * test.interval.low, 2), ", ", fixed(100 * test.interval.high, 2), "]"),
+         fixed(test.p, 4), fixed(test.adjusted, 4), test.method});
   return lines;
 }
 

@@ -101,8 +101,9 @@ std::optional<CaptionedLines> reproduction_of(const RunData& run) {
   if (text_at(run.record, "command") != "reproduce" || !rows || rows->empty()) return {};
   try {
     return CaptionedLines{
-        .caption = "Published and measured accuracies in percent, mean ± standard deviation over "
-                   "seeds",
+        .caption =
+            "Published and measured accuracies in percent, mean ± standard deviation over "
+            "seeds",
         .lines = accuracy_lines(*rows, text_at(run.record, "result/judge")),
         .first_number = 2};
   } catch (const nlohmann::json::exception& error) {

@@ -30,11 +30,11 @@ TEST(Holm, RejectsWhatTheStepDownProcedureRejects) {
     auto sorted = p;
     std::sort(sorted.begin(), sorted.end());
     std::size_t rejected = 0;
-    while (rejected < p.size() &&
-           sorted[rejected] <= a / static_cast<double>(p.size() - rejected))
+    while (rejected < p.size() && sorted[rejected] <= a / static_cast<double>(p.size() - rejected))
       ++rejected;
     const auto adjusted = holm(p);
-    const auto count = std::count_if(adjusted.begin(), adjusted.end(), [&](double q) { return q <= a; });
+    const auto count =
+        std::count_if(adjusted.begin(), adjusted.end(), [&](double q) { return q <= a; });
     EXPECT_EQ(static_cast<std::size_t>(count), rejected) << a;
   }
 }

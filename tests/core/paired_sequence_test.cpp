@@ -45,7 +45,7 @@ std::map<std::int64_t, double> ratios(const PairedDraws& draws) {
 }
 
 TEST(PairedSequence, HoldsEveryDifferenceThatAllTriplesKeepAndLittleMore) {
-  const PairedDraws all[] = {draws(0, 0, 5, 20), draws(3, 1, 10, 20), draws(6, 0, 12, 40),
+  const PairedDraws all[] = {draws(0, 0, 5, 20),  draws(3, 1, 10, 20), draws(6, 0, 12, 40),
                              draws(2, 9, 30, 40), draws(1, 1, 39, 40), draws(0, 0, 1, 30)};
   for (const auto& seen : all) {
     const auto look = paired_look(seen, 0.1);
@@ -83,7 +83,8 @@ TEST(PairedSequence, TurnsRoundWithTheModels) {
 }
 
 TEST(PairedSequence, LeavesOutNoDifferenceWhereItsPValueIsSmall) {
-  const auto near = paired_look(draws(12, 9, 300, 1000)), far = paired_look(draws(60, 9, 300, 1000));
+  const auto near = paired_look(draws(12, 9, 300, 1000)),
+             far = paired_look(draws(60, 9, 300, 1000));
   EXPECT_LE(near.interval.low, 0);
   EXPECT_GT(near.p_value, 0.05);
   EXPECT_GT(far.interval.low, 0);

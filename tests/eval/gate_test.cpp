@@ -25,8 +25,8 @@ using testing::message_of;
 /// A run in memory: `right` marks robust samples, all of which are natural; ids 0, 1, ...
 FinishedRun run_of(const std::vector<int>& robust, const std::string& name = "run") {
   FinishedRun run{.name = name, .record = {}, .identity = {}, .verdicts = {}, .population = {}};
-  run.identity = {{"data", "d"}, {"ids", "i"}, {"seed", "7"}, {"suite", "pgd"},
-                  {"attacks", "pgd-40"}, {"attack pgd-40", "steps=40"}};
+  run.identity = {{"data", "d"},    {"ids", "i"},          {"seed", "7"},
+                  {"suite", "pgd"}, {"attacks", "pgd-40"}, {"attack pgd-40", "steps=40"}};
   for (std::size_t i = 0; i < robust.size(); ++i) {
     run.verdicts.ids.push_back(i);
     run.verdicts.natural.push_back(1);

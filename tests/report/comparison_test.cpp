@@ -19,10 +19,10 @@
 namespace namid::report {
 namespace {
 
+using nlohmann::json;
 using testing::has;
 using testing::message_of;
 using testing::TempFolder;
-using nlohmann::json;
 namespace fs = std::filesystem;
 
 struct Sample {
@@ -41,13 +41,13 @@ fs::path write_sample(const fs::path& path, const Sample& sample) {
   record["defense"] = sample.defense;
   record["model"]["sha256"] = sample.model;
   record["data"] = {{"name", "set-" + sample.data}, {"n", n}, {"sha256", sample.data}};
-  record["result"] = {{"n", n},
-                      {"combine", "each"},
-                      {"suite", "pgd"},
-                      {"natural", testing::accuracy(n, n, 0.3, 0.3)},
-                      {"robust", testing::accuracy(right, n, 0.3, 0.3)},
-                      {"attacks",
-                       {{{"name", sample.attack}, {"robust", testing::accuracy(right, n, 0.3, 0.3)}}}}};
+  record["result"] = {
+      {"n", n},
+      {"combine", "each"},
+      {"suite", "pgd"},
+      {"natural", testing::accuracy(n, n, 0.3, 0.3)},
+      {"robust", testing::accuracy(right, n, 0.3, 0.3)},
+      {"attacks", {{{"name", sample.attack}, {"robust", testing::accuracy(right, n, 0.3, 0.3)}}}}};
   if (sample.population > 0)
     record["result"]["decision"] = {{"drawn", n}, {"population", sample.population}};
   testing::write_record(path, record);
@@ -71,13 +71,13 @@ const std::vector<int> kTwo = {1, 0, 0, 0, 0, 0, 0, 0, 0, 1};
 
 TEST(PaperTable, IsDefencesByAttacksWithMeanAndDeviationOverModels) {
   const TempFolder folder;
-  const auto latex =
-      compare({write_sample(folder / "a", {.defense = "namid_t", .model = "1", .robust = kNine}),
-               write_sample(folder / "b", {.defense = "namid_t", .model = "2", .robust = kTwo}),
-               write_sample(folder / "c", {.defense = "standard", .model = "3", .robust = kTwo}),
-               write_sample(folder / "d", {.defense = "standard", .model = "3", .robust = kTwo,
-                                           .attack = "square"})},
-              TableFormat::latex);
+  const auto latex = compare(
+      {write_sample(folder / "a", {.defense = "namid_t", .model = "1", .robust = kNine}),
+       write_sample(folder / "b", {.defense = "namid_t", .model = "2", .robust = kTwo}),
+       write_sample(folder / "c", {.defense = "standard", .model = "3", .robust = kTwo}),
+       write_sample(folder / "d",
+                    {.defense = "standard", .model = "3", .robust = kTwo, .attack = "square"})},
+      TableFormat::latex);
   // 90 % and 20 %: mean 55, deviation 70 / √2.
   EXPECT_EQ(latex,
             "\\begin{table}\n\\centering\n"
@@ -93,10 +93,9 @@ TEST(PaperTable, IsDefencesByAttacksWithMeanAndDeviationOverModels) {
 TEST(PaperTable, NeedsAnEvaluation) {
   const TempFolder folder;
   testing::write_estimation(folder / "estimate");
-  EXPECT_TRUE(has(message_of<DataError>([&] {
-                    compare({folder / "estimate"}, TableFormat::latex);
-                  }),
-                  "none of the runs holds an evaluation"));
+  EXPECT_TRUE(
+      has(message_of<DataError>([&] { compare({folder / "estimate"}, TableFormat::latex); }),
+          "none of the runs holds an evaluation"));
 }
 
 TEST(LatexCell, EscapesWhateverLatexReads) {
@@ -110,10 +109,10 @@ TEST(LatexCell, EscapesWhateverLatexReads) {
 
 TEST(ComparisonPage, IsOnePageWithoutScriptsWhateverTheNames) {
   const TempFolder folder;
-  const auto a = write_sample(folder / "<b>&\"'", {.defense = "<script>alert(1)</script>",
-                                                   .model = "1",
-                                                   .robust = kNine});
-  const auto b = write_sample(folder / "b", {.defense = "x\n\x1b[2J", .model = "2", .robust = kTwo});
+  const auto a = write_sample(
+      folder / "<b>&\"'", {.defense = "<script>alert(1)</script>", .model = "1", .robust = kNine});
+  const auto b =
+      write_sample(folder / "b", {.defense = "x\n\x1b[2J", .model = "2", .robust = kTwo});
   const auto page = compare({a, b}, TableFormat::html, true);
   testing::MarkupCheck check;
   const auto style = page.find("<style>"), end = page.find("</style>");
@@ -127,9 +126,8 @@ TEST(ComparisonPage, IsOnePageWithoutScriptsWhateverTheNames) {
 
 TEST(PairedRuns, AreMcNemarsTestsCorrectedByHolm) {
   const TempFolder folder;
-  const std::vector<fs::path> runs = {
-      write_sample(folder / "a", {.model = "1", .robust = kNine}),
-      write_sample(folder / "b", {.model = "2", .robust = kTwo})};
+  const std::vector<fs::path> runs = {write_sample(folder / "a", {.model = "1", .robust = kNine}),
+                                      write_sample(folder / "b", {.model = "2", .robust = kTwo})};
   const json both = json::parse(compare(runs, TableFormat::json, true));
   EXPECT_EQ(both["runs"], json::parse(compare(runs, TableFormat::json)));
   ASSERT_EQ(both["paired"].size(), 2u);
@@ -147,18 +145,18 @@ TEST(PairedRuns, AreMcNemarsTestsCorrectedByHolm) {
 
 TEST(PairedRuns, FollowTheTableInEveryFormatAndChangeNothingBefore) {
   const TempFolder folder;
-  const std::vector<fs::path> runs = {
-      write_sample(folder / "a", {.model = "1", .robust = kNine}),
-      write_sample(folder / "b|c", {.model = "2", .robust = kTwo})};
-  for (const auto format : {TableFormat::text, TableFormat::markdown, TableFormat::csv,
-                            TableFormat::latex}) {
+  const std::vector<fs::path> runs = {write_sample(folder / "a", {.model = "1", .robust = kNine}),
+                                      write_sample(folder / "b|c", {.model = "2", .robust = kTwo})};
+  for (const auto format :
+       {TableFormat::text, TableFormat::markdown, TableFormat::csv, TableFormat::latex}) {
     const auto alone = compare(runs, format), paired = compare(runs, format, true);
     ASSERT_TRUE(paired.starts_with(alone + "\n")) << paired;
     EXPECT_TRUE(has(paired.substr(alone.size()), "mcnemar")) << paired;
   }
   const auto csv = compare(runs, TableFormat::csv, true);
-  EXPECT_TRUE(has(csv, "\n\nfirst,second,accuracy,images,only_first,only_second,difference,lower,"
-                       "upper,p,p_holm,method\na,b|c,natural,10,0,0,0,"))
+  EXPECT_TRUE(has(csv,
+                  "\n\nfirst,second,accuracy,images,only_first,only_second,difference,lower,"
+                  "upper,p,p_holm,method\na,b|c,natural,10,0,0,0,"))
       << csv;
   EXPECT_TRUE(has(compare(runs, TableFormat::markdown, true), "| b\\|c"));
 }
