@@ -75,8 +75,8 @@ class ReproduceCommand : public RunCommand {
   void transfer_column(const run::RunFolder& folder, const Recipe& surrogate, const Column& column,
                        int seed);
   /// An evaluation of one of a recipe's checkpoints, without its attacks.
-  void describe(EvaluateCommand& command, const Recipe& recipe,
-                const std::filesystem::path& model, int seed) const;
+  void describe(EvaluateCommand& command, const Recipe& recipe, const std::filesystem::path& model,
+                int seed) const;
   /// Name of the stage in which a column of a checkpoint is attacked.
   std::string stage_of(const Recipe& recipe, const std::string& checkpoint,
                        const std::string& column) const;

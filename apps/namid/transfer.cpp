@@ -122,8 +122,8 @@ void TransferCommand::check_models() const {
       try {
         attacks::check_surrogate(surrogate.classifier, target.classifier, "transfer");
       } catch (const OptionError& error) {
-        throw OptionError(str(error.what(), " (surrogate ", surrogate.name, ", target ",
-                              target.name, ")"));
+        throw OptionError(
+            str(error.what(), " (surrogate ", surrogate.name, ", target ", target.name, ")"));
       }
     }
 }
@@ -195,12 +195,9 @@ json TransferCommand::cell(const run::RunFolder& folder, const Model& surrogate,
                            const Model& target) const {
   const auto name = cell_name(surrogate.name, target.name);
   run::RunFolder::open(folder / name).update_record({{"status", "done"}});
-  json cell = {{"surrogate", surrogate.name},
-               {"target", target.name},
-               {"white_box", surrogate.is(target)},
-               {"run", name},
-               {"robust", json::object()},
-               {"errors", json::object()}};
+  json cell = {{"surrogate", surrogate.name},       {"target", target.name},
+               {"white_box", surrogate.is(target)}, {"run", name},
+               {"robust", json::object()},          {"errors", json::object()}};
   for (const auto& column : columns_) {
     const auto run = run::RunFolder::open(folder / name / column.name);
     const auto result = run.read_record().at("result");
@@ -218,8 +215,7 @@ json TransferCommand::matrix(const run::RunFolder& folder) const {
   for (const auto& column : columns_) {
     names.push_back(column.name);
     const auto& budget = column.attack.budget;
-    budgets.push_back({{"norm", std::string(to_string(budget.norm))},
-                       {"epsilon", budget.epsilon}});
+    budgets.push_back({{"norm", std::string(to_string(budget.norm))}, {"epsilon", budget.epsilon}});
   }
   for (const auto& surrogate : surrogates_)
     for (const auto& target : targets_) cells.push_back(cell(folder, surrogate, target));
@@ -236,8 +232,8 @@ json TransferCommand::run(const run::RunFolder& folder, bool) {
 }
 
 std::string TransferCommand::summary(const json& result, const run::RunFolder& folder) const {
-  return str(report::matrix_text(result.at("matrix")), "\ntables ",
-             (folder / "table.md").string(), ", ", (folder / "table.tex").string(), "\nreport ",
+  return str(report::matrix_text(result.at("matrix")), "\ntables ", (folder / "table.md").string(),
+             ", ", (folder / "table.tex").string(), "\nreport ",
              report::write_report(folder.path()).string(), "\nrun folder ", folder.path().string(),
              "\n");
 }

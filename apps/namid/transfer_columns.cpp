@@ -33,8 +33,7 @@ std::vector<std::string> parts_of(const std::string& list) {
       parts.back() += c;
     }
   }
-  if (depth != 0)
-    throw OptionError(str("[transfer] suite: unmatched parenthesis in '", list, "'"));
+  if (depth != 0) throw OptionError(str("[transfer] suite: unmatched parenthesis in '", list, "'"));
   for (auto& part : parts) part = without_blanks(part);
   std::erase(parts, "");
   return parts;
@@ -64,9 +63,10 @@ void check_column_name(const std::string& name) {
     return std::isalnum(c) || c == '-' || c == '_' || c == '.' || c == '+';
   });
   if (name.empty() || !plain || name.front() == '.')
-    throw OptionError(str("[transfer] suite: expected a column's name of letters, digits, '-', "
-                          "'_', '+' and '.', got '",
-                          name, "'"));
+    throw OptionError(
+        str("[transfer] suite: expected a column's name of letters, digits, '-', "
+            "'_', '+' and '.', got '",
+            name, "'"));
 }
 
 Column column_of(const std::string& text, const attacks::PgdOptions& attack,
@@ -74,8 +74,7 @@ Column column_of(const std::string& text, const attacks::PgdOptions& attack,
   const auto equals = text.find('='), open = text.find('(');
   const bool named = equals < open;
   auto spec = named ? without_blanks(text.substr(equals + 1)) : text;
-  Column column{.name = without_blanks(named ? text.substr(0, equals)
-                                             : text.substr(0, open)),
+  Column column{.name = without_blanks(named ? text.substr(0, equals) : text.substr(0, open)),
                 .suite = {.aa_version = version},
                 .attack = attack};
   check_column_name(column.name);

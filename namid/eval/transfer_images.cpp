@@ -67,9 +67,7 @@ bool can_share(const AttackEntry& attack) {
 
 TransferImages::TransferImages(const std::filesystem::path& path, const Bench& bench,
                                const Suite& suite)
-    : surrogate_(bench.model),
-      dataset_(bench.dataset),
-      database_(path, Database::Mode::create) {
+    : surrogate_(bench.model), dataset_(bench.dataset), database_(path, Database::Mode::create) {
   database_.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
   const auto source = source_of(bench, suite);
   if (Statement(database_, "SELECT 1 FROM sqlite_master LIMIT 1").next()) {
@@ -181,8 +179,9 @@ attacks::AttackResult TransferImages::read(const std::string& attack, int round,
     query.bind(3, key_of(ids[i]));
     const bool there = query.next();
     const auto x_adv = there ? query.floats(5) : std::vector<float>();
-    if (x_adv.size() != width) throw DataError(str("images of ", attack, ": that of sample ", ids[i],
-                                                   " is missing or of another size"));
+    if (x_adv.size() != width)
+      throw DataError(
+          str("images of ", attack, ": that of sample ", ids[i], " is missing or of another size"));
     std::copy(x_adv.begin(), x_adv.end(), images.data_ptr<float>() + i * width);
     step.push_back(query.integer(0));
     found.push_back(query.integer(1));

@@ -33,9 +33,9 @@ const json* cell_at(const json& cells, const std::string& surrogate, const std::
 /// "62.3 %", its interval and, behind them, a tint that grows with the accuracy.
 void add_heat_cell(Html& page, const json& cell, const std::string& attack) {
   const auto& robust = cell.at("robust");
-  const json* accuracy = attack.empty()             ? &cell.at("natural")
+  const json* accuracy = attack.empty()            ? &cell.at("natural")
                          : robust.contains(attack) ? &robust.at(attack)
-                                                    : nullptr;
+                                                   : nullptr;
   if (accuracy == nullptr) {
     page.element("td", "failed", {{"class", "num"}});
     return;

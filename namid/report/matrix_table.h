@@ -8,8 +8,8 @@
 
 namespace namid::report {
 
-// The "matrix" of the result of `namid transfer` in the form of the paper's Tables 2, 5 and 6: a row
-// per target, columns None, PGD-40, AA, ...; accuracies in percent over all images with their
+// The "matrix" of the result of `namid transfer` in the form of the paper's Tables 2, 5 and 6: a
+// row per target, columns None, PGD-40, AA, ...; accuracies in percent over all images with their
 // intervals; a target that is the surrogate itself is marked white-box:
 //   {"attacks": [name], "budgets": [{"norm", "epsilon"}],
 //    "cells": [{"surrogate", "target", "white_box", "run", "n", "natural": A,

@@ -45,7 +45,8 @@ class TransferCli : public ::testing::Test {
     models_ = new TempFolder;
     std::int64_t first = 0;
     for (const char* name : {"a", "b", "c"})
-      save_nearest_mean(*models_ / (std::string(name) + ".safetensors"), std::exchange(first, first + 700));
+      save_nearest_mean(*models_ / (std::string(name) + ".safetensors"),
+                        std::exchange(first, first + 700));
   }
   static void TearDownTestSuite() {
     delete models_;
@@ -97,8 +98,9 @@ TEST_F(TransferCliSlow, EveryCellIsTheEvaluationOfItsTargetWithThatSurrogate) {
     EXPECT_EQ(cell.at("n"), 40);
     for (const auto& [column, flags] : columns) {
       const auto name = surrogate + target + column;
-      const auto alone = run_program("evaluate " + file(target) + " --surrogate " +
-                                     file(surrogate) + common() + flags + " --gallery 0 --name " + name);
+      const auto alone =
+          run_program("evaluate " + file(target) + " --surrogate " + file(surrogate) + common() +
+                      flags + " --gallery 0 --name " + name);
       ASSERT_EQ(alone.code, 0) << alone.text;
       const auto own = out() / "evaluate" / (name + "-001");
       const auto shared = run("m") / cell.at("run").get<std::string>() / column;
@@ -113,14 +115,14 @@ TEST_F(TransferCliSlow, EveryCellIsTheEvaluationOfItsTargetWithThatSurrogate) {
 }
 
 TEST_F(TransferCli, ThePaperFormIsPrintedAndWrittenAndReported) {
-  const auto made =
-      run_program(matrix("--suite pgd-2 --epsilon 0.08 --name m", "20"));
+  const auto made = run_program(matrix("--suite pgd-2 --epsilon 0.08 --name m", "20"));
   ASSERT_EQ(made.code, 0) << made.text;
   EXPECT_NE(made.text.find("surrogate  target  None"), std::string::npos) << made.text;
   EXPECT_NE(made.text.find("b *"), std::string::npos) << made.text;
   EXPECT_NE(bytes_of(run("m") / "table.md").find("| PGD-2"), std::string::npos);
   EXPECT_NE(bytes_of(run("m") / "table.tex").find("b$^*$"), std::string::npos);
-  EXPECT_NE(bytes_of(run("m") / "report.html").find("PGD-2: targets by surrogates"), std::string::npos);
+  EXPECT_NE(bytes_of(run("m") / "report.html").find("PGD-2: targets by surrogates"),
+            std::string::npos);
   const auto record = read_json(run("m") / "run.json");
   EXPECT_EQ(record.at("surrogates")[1].at("sha256"), record.at("targets")[0].at("sha256"));
   EXPECT_EQ(run_program("resume " + run("m").string()).code, 2) << "done";
@@ -129,7 +131,8 @@ TEST_F(TransferCli, ThePaperFormIsPrintedAndWrittenAndReported) {
 TEST_F(TransferCliSlow, BatchSizeChangesNoLedger) {
   ASSERT_EQ(run_program(matrix(std::string(kSuite) + " --name m")).code, 0);
   ASSERT_EQ(run_program(matrix(std::string(kSuite) + " --batch-size 5 --name n")).code, 0);
-  EXPECT_EQ(read_json(run("m") / "run.json").at("result"), read_json(run("n") / "run.json").at("result"));
+  EXPECT_EQ(read_json(run("m") / "run.json").at("result"),
+            read_json(run("n") / "run.json").at("result"));
   for (const char* cell : {"a--b", "a--c", "b--b", "b--c"})
     for (const char* column : {"pgd-3", "quick2", "cw"})
       EXPECT_EQ(bytes_of(run("m") / cell / column / "ledger.sqlite"),
@@ -140,7 +143,8 @@ TEST_F(TransferCliSlow, BatchSizeChangesNoLedger) {
 int start_and_kill(const std::string& arguments, const fs::path& ledger, int milliseconds) {
   const pid_t child = fork();
   if (child == 0) {
-    const auto command = std::string("exec ") + NAMID_PROGRAM + " " + arguments + " >/dev/null 2>&1";
+    const auto command =
+        std::string("exec ") + NAMID_PROGRAM + " " + arguments + " >/dev/null 2>&1";
     execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
     _exit(127);
   }
@@ -158,8 +162,8 @@ TEST_F(TransferCliSlow, AKilledMatrixGoesOnToTheResultAndLedgersOfAWholeOne) {
   ASSERT_EQ(run_program(matrix(suite + "--name whole", "200")).code, 0);
   const auto whole = read_json(run("whole") / "run.json").at("result");
   int killed = 0;
-  for (const auto& [cell, wait] : {std::pair{"a--b/pgd-60", 0}, std::pair{"a--c/square", 15},
-                                   std::pair{"b--b/pgd-60", 40}}) {
+  for (const auto& [cell, wait] :
+       {std::pair{"a--b/pgd-60", 0}, std::pair{"a--c/square", 15}, std::pair{"b--b/pgd-60", 40}}) {
     const auto name = "k" + std::to_string(wait);
     const int code = start_and_kill(matrix(suite + "--name " + name, "200"),
                                     run(name) / cell / "ledger.sqlite", wait);

@@ -54,8 +54,9 @@ class TransferImagesTest : public ::testing::Test {
   data::Dataset dataset_ = toy_data(60);
   models::Classifier surrogate_ = tilted_model(0.4);
   std::vector<models::Classifier> targets_ = {toy_model(), tilted_model(0.8), tilted_model(0.4)};
-  Suite suite_ = make_suite({.suite = "pgd(steps=5, restarts=2), mi-fgsm(steps=3), square(queries=9)"},
-                            {.budget = {attacks::Norm::linf, 0.05}});
+  Suite suite_ =
+      make_suite({.suite = "pgd(steps=5, restarts=2), mi-fgsm(steps=3), square(queries=9)"},
+                 {.budget = {attacks::Norm::linf, 0.05}});
 };
 
 TEST_F(TransferImagesTest, EveryTargetsLedgerIsThatOfAnEvaluationOfItsOwn) {
@@ -89,7 +90,8 @@ TEST_F(TransferImagesTest, BatchSizeAndTheOrderOfTargetsChangeNothing) {
   for (const int i : {0, 1}) run(targets_[static_cast<std::size_t>(i)], first, str("first-", i));
   std::filesystem::remove(temp_ / "images.sqlite");
   const auto second = through_images(suite_, open(surrogate_));
-  for (const int i : {1, 0}) run(targets_[static_cast<std::size_t>(i)], second, str("second-", i), 7);
+  for (const int i : {1, 0})
+    run(targets_[static_cast<std::size_t>(i)], second, str("second-", i), 7);
   for (const int i : {0, 1}) EXPECT_EQ(ledger(str("first-", i)), ledger(str("second-", i)));
 }
 
@@ -122,7 +124,8 @@ TEST_F(TransferImagesTest, WhatWasStoredIsTakenUpAgainAndAForeignFileIsRefused) 
 
   EXPECT_HAS(message_of<DataError>([&] { open(tilted_model(0.3)); }), "surrogate differs");
   const auto own = suite_;
-  suite_ = make_suite({.suite = "pgd(steps=6)"}, {.budget = {attacks::Norm::linf, 0.05}});
+  suite_ = make_suite({.suite = "pgd(steps=6), mi-fgsm(steps=3), square(queries=9)"},
+                      {.budget = {attacks::Norm::linf, 0.05}});
   EXPECT_HAS(message_of<DataError>([&] { open(surrogate_); }), "attack pgd differs");
   suite_ = own;
   dataset_.labels = 1 - dataset_.labels;

@@ -94,8 +94,8 @@ TEST(Matrix, ThePageHasNumbersBesideTheTintsAndATableForEachSurrogateAndAttack) 
   EXPECT_TRUE(has(page, "Accuracy under images made on vgg_a"));
   EXPECT_TRUE(has(page, "Accuracy under images made on cnn"));
   EXPECT_TRUE(has(page, "AA: targets by surrogates"));
-  EXPECT_TRUE(has(page, "background:rgba(11,92,173,0.270)\">60 %")) << "0.45 times 0.6";
-  EXPECT_TRUE(has(page, "40 % *"));
+  EXPECT_TRUE(has(page, "background:rgba(11,92,173,0.270)\">60.0 %")) << "0.45 times 0.6";
+  EXPECT_TRUE(has(page, "40.0 % *"));
   EXPECT_TRUE(has(page, "[54.0, 66.0]"));
 }
 
