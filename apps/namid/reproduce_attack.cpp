@@ -20,6 +20,13 @@ std::optional<report::LedgerVerdicts> verdicts_of(const std::filesystem::path& s
   return report::read_verdicts(stage / "ledger.sqlite");
 }
 
+/// Where the paper has a row; recipes name the white-box table.
+std::string title_of(const std::string& table, const Recipe& recipe) {
+  const auto colon = recipe.paper.find(':');
+  if (!is_black_box(table) || colon == std::string::npos) return recipe.paper;
+  return str("Table ", published_table(table, recipe.norm), recipe.paper.substr(colon));
+}
+
 }  // namespace
 
 std::string ReproduceCommand::stage_of(const Recipe& recipe, const std::string& checkpoint,
@@ -119,7 +126,7 @@ bool ReproduceCommand::add_verdicts(report::MeasuredRow& row, const Recipe& reci
 report::MeasuredRow ReproduceCommand::measure(const Recipe& recipe,
                                               const run::RunFolder& folder) const {
   report::MeasuredRow row{.name = recipe.name,
-                          .paper = recipe.paper,
+                          .paper = title_of(reproduce.table, recipe),
                           .table = published_table(reproduce.table, recipe.norm),
                           .data = recipe.data,
                           .norm = std::string(to_string(recipe.norm)),
