@@ -43,7 +43,8 @@ void add_heat_cell(Html& page, const json& cell, const std::string& attack) {
   constexpr double kDarkest = 0.45;  // text stays readable on it, in light and in dark
   const double value = accuracy->at("accuracy").get<double>();
   page.open("td", {{"class", "num"},
-                   {"style", str("background:rgba(11,92,173,", fixed(kDarkest * value, 3), ")")}})
+                   {"style", str("padding-left:.6rem;background:rgba(11,92,173,",
+                                 fixed(kDarkest * value, 3), ")")}})
       .text(percent(value) + (cell.at("white_box").get<bool>() && !attack.empty() ? " *" : ""))
       .text(" ")
       .element("span",

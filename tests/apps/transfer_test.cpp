@@ -77,7 +77,7 @@ TempFolder* TransferCli::models_ = nullptr;
 class TransferCliSlow : public TransferCli {};
 
 constexpr const char* kSuite =
-    "--suite 'pgd-3, quick2=apgd-ce(steps=3), cw(searches=2, steps=4, norm=l2, epsilon=1)' "
+    "--suite 'three=apgd-ce(steps=3), cw(searches=2, steps=4, norm=l2, epsilon=1)' "
     "--epsilon 0.08 --gallery 0";
 
 TEST_F(TransferCliSlow, EveryCellIsTheEvaluationOfItsTargetWithThatSurrogate) {
@@ -85,12 +85,11 @@ TEST_F(TransferCliSlow, EveryCellIsTheEvaluationOfItsTargetWithThatSurrogate) {
   ASSERT_EQ(made.code, 0) << made.text;
   const auto result = json::parse(made.text.substr(made.text.find('{')));
   const auto& found = result.at("matrix");
-  EXPECT_EQ(found.at("attacks"), (json{"pgd-3", "quick2", "cw"}));
-  EXPECT_EQ(found.at("budgets")[2], (json{{"norm", "l2"}, {"epsilon", 1.0}}));
+  EXPECT_EQ(found.at("attacks"), (json{"three", "cw"}));
+  EXPECT_EQ(found.at("budgets")[1], (json{{"norm", "l2"}, {"epsilon", 1.0}}));
   ASSERT_EQ(found.at("cells").size(), 4u);
   const std::pair<const char*, std::string> columns[] = {
-      {"pgd-3", "--suite pgd --steps 3 --epsilon 0.08"},
-      {"quick2", "--suite 'apgd-ce(steps=3)' --epsilon 0.08"},
+      {"three", "--suite 'apgd-ce(steps=3)' --epsilon 0.08"},
       {"cw", "--suite 'cw(searches=2, steps=4)' --norm l2 --epsilon 1"}};
   for (const auto& cell : found.at("cells")) {
     const std::string surrogate = cell.at("surrogate"), target = cell.at("target");
@@ -134,7 +133,7 @@ TEST_F(TransferCliSlow, BatchSizeChangesNoLedger) {
   EXPECT_EQ(read_json(run("m") / "run.json").at("result"),
             read_json(run("n") / "run.json").at("result"));
   for (const char* cell : {"a--b", "a--c", "b--b", "b--c"})
-    for (const char* column : {"pgd-3", "quick2", "cw"})
+    for (const char* column : {"three", "cw"})
       EXPECT_EQ(bytes_of(run("m") / cell / column / "ledger.sqlite"),
                 bytes_of(run("n") / cell / column / "ledger.sqlite"));
 }

@@ -132,12 +132,12 @@ TEST_F(TransferImagesTest, WhatWasStoredIsTakenUpAgainAndAForeignFileIsRefused) 
   EXPECT_HAS(message_of<DataError>([&] { open(surrogate_); }), "data differs");
 }
 
-TEST_F(TransferImagesTest, AttacksWhoseRoundsDependOnTheTargetAreMadeAnewAndEqual) {
-  const auto protocol = make_suite({.suite = "a3"}, {.budget = {attacks::Norm::linf, 0.05}});
-  suite_ = protocol;
+TEST_F(TransferImagesTest, WhatDependsOnTheTargetsBatchesIsMadeAnewAndEqual) {
+  suite_ = make_suite({.suite = "apgd-ce(steps=3)", .compat = attacks::Compat::autoattack},
+                      {.budget = {attacks::Norm::linf, 0.05}});
   const auto images = open(surrogate_);
-  run(targets_[0], through_images(protocol, images), "shared");
-  run(targets_[0], through_surrogate(protocol, surrogate_), "alone");
+  run(targets_[0], through_images(suite_, images), "shared");
+  run(targets_[0], through_surrogate(suite_, surrogate_), "alone");
   EXPECT_EQ(images->made(), 0);
   EXPECT_EQ(ledger("shared"), ledger("alone"));
 }
