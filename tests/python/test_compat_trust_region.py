@@ -6,7 +6,9 @@ import itertools
 
 import pytest
 import torch
+from foolbox_cases import case_of
 
+import namid.compat.foolbox as fb
 from namid.compat.foolbox import trust_region
 
 NEAREST = ["l0", "l1", "l2", "linf"]
@@ -162,3 +164,16 @@ def test_filling():
     ):
         t = trust_region.fill(rate, limit, torch.tensor(target, dtype=torch.float64)[:, None])
         assert t[:, 0].tolist() == wanted
+
+
+def test_entries_that_l0_does_not_need_go_back():
+    model, x, y = case_of(dtype=torch.float64)
+    attack = fb.attacks.L0BrendelBethgeAttack
+    steps_alone = type("StepsAlone", (attack,), {"walk": attack.__mro__[1].walk})
+    before, after = (
+        made(steps=40).run(fb.PyTorchModel(model, (0, 1)), x, y, starting_points=x.roll(1, 0))
+        for made in (steps_alone, attack)
+    )
+    assert torch.equal(model(before).argmax(1) != y, model(after).argmax(1) != y)
+    fewer, more = (attack.distance(x, each) for each in (after, before))
+    assert (fewer <= more).all() and (fewer < more).any()

@@ -123,10 +123,29 @@ class L1BrendelBethgeAttack(_BrendelBethge):
 
 class L0BrendelBethgeAttack(_BrendelBethge):
     """The number of changed entries; between image and start: those that change by no more than a
-    threshold, strictly less in the library. Steps change few entries, not always the fewest."""
+    threshold, strictly less in the library. Steps change few entries, not always the fewest: after
+    them, and unlike in the library, entries that are not needed go back, in `steps` tries."""
 
     distance = L0FMNAttack.distance  # cuts to the largest entries
     nearest = staticmethod(trust_region.l0)
 
     def between(self, x, adv, share, width):
         return torch.where((adv - x).abs() <= share * width, adv, x)
+
+    def walk(self, judge, x, adv, rows):
+        adv = super().walk(judge, x, adv, rows)
+        change = (adv - x).flatten(1)
+        helps = -_margin(judge, adv, rows)[1].flatten(1) * change
+        rank = torch.where(change == 0, torch.inf, helps).argsort(dim=1).argsort(dim=1)
+        rank, changed = rank.reshape(x.shape), (change != 0).sum(1)
+        first, count = torch.zeros_like(changed), torch.ones_like(changed)
+        for _ in range(self.steps):
+            if bool((first >= changed).all()):
+                break
+            back = (rank >= by_sample(first, x)) & (rank < by_sample(first + count, x))
+            tried = torch.where(back, x, adv)
+            hit = _margin(judge, tried, rows)[0] < 0
+            adv = torch.where(by_sample(hit, x), tried, adv)
+            first = first + torch.where(hit, count, (count == 1).long())
+            count = torch.where(hit, 2 * count, (count // 2).clamp(min=1))
+        return adv
