@@ -38,6 +38,7 @@ std::filesystem::path write_report(const std::filesystem::path& path) {
   add_gallery(page, run);
   add_provenance(page, run);
   page.close();
+  add_security_curve(page, run);
   add_footer(page, run);
   const std::filesystem::path file = path / "report.html";
   io::write_file_atomically(file,
