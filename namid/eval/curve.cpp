@@ -43,10 +43,6 @@ std::vector<CurveAttack> budgets_of(const Suite& suite) {
   return all;
 }
 
-bool is_anchor(const std::string& name) {
-  return name.find('@') != std::string::npos;
-}
-
 }  // namespace
 
 double box_radius(Norm norm, const std::vector<std::int64_t>& shape) {
@@ -133,15 +129,10 @@ void check_curve(const EvaluateOptions& options) {
 }
 
 CurveData data_of(const Ledger& ledger, const Suite& suite) {
-  auto attacks = budgets_of(suite);
-  for (const auto& name : ledger.attacks())
-    if (suite.afterwards && is_anchor(name))
-      attacks.push_back({name, detail::parse_value<double>(name.substr(name.find('@') + 1))});
-  std::stable_sort(attacks.begin(), attacks.end(), [](const auto& a, const auto& b) {
-    return is_anchor(a.name) != is_anchor(b.name) ? is_anchor(b.name)
-                                                  : is_anchor(a.name) && a.epsilon < b.epsilon;
-  });
-  return curve_data(ledger, suite.attacks.front().budget.norm, attacks);
+  auto whole = suite;
+  if (suite.afterwards)  // the same anchors again: those with nothing left to attack have no rows
+    for (auto& anchor : suite.afterwards(ledger)) whole.attacks.push_back(std::move(anchor));
+  return curve_data(ledger, suite.attacks.front().budget.norm, budgets_of(whole));
 }
 
 }  // namespace namid::eval

@@ -90,8 +90,8 @@ TEST_F(CurveCli, AssemblesTheSameCurveFromTheRun) {
   ASSERT_EQ(again.code, 0) << again.text;
   EXPECT_NE(again.text.find("largest disagreement: "), std::string::npos) << again.text;
   EXPECT_EQ(bytes_of(run("a") / "curve.csv"), bytes_of(run("b") / "curve.csv"));
-  EXPECT_EQ(read_json(run("a") / "run.json")["result"]["curve"]["anchors"],
-            read_json(run("b") / "run.json")["result"]["curve"]["anchors"]);
+  EXPECT_EQ(read_json(run("a") / "run.json")["result"]["curve"]["quantiles"],
+            read_json(run("b") / "run.json")["result"]["curve"]["quantiles"]);
 }
 
 TEST_F(CurveCli, ASweepFallsFromBudgetToBudget) {
