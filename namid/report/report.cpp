@@ -29,6 +29,7 @@ std::filesystem::path write_report(const std::filesystem::path& path) {
   add_headline(page, run);
   add_alarms(page, run);
   add_accuracies(page, run);
+  add_masking(page, run);
   add_attack(page, run);
   add_curves(page, run);
   add_scores(page, run);

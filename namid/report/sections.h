@@ -17,6 +17,8 @@ void add_headline(Html& page, const RunData& run);
 void add_alarms(Html& page, const RunData& run);
 /// Defences of a demo, or attacks of an evaluation, in numbers.
 void add_accuracies(Html& page, const RunData& run);
+/// Checks for masked gradients, and the attacks that break the model.
+void add_masking(Html& page, const RunData& run);
 void add_attack(Html& page, const RunData& run);
 /// Loss, accuracies, DV scores and the learning rate (if it moves) over training.
 void add_curves(Html& page, const RunData& run);
