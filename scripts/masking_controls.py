@@ -34,20 +34,21 @@ EXPECTED = {
 
 def train(namid, name, *options):
     """The folder of a model trained on the embedded data set."""
-    namid.run("train", "--quiet", "--batch-size", 50, "--out", namid.out, "--name", name, *options)
+    namid.run("train", "--quiet", "--batch-size", 50, "--threads", 1, "--out", namid.out,
+              "--name", name, *options)  # fmt: skip
     return namid.out / "train" / f"{name}-001"
 
 
 def check(namid, path, *options):
     """Exit code and result of `namid masking`."""
-    done = namid.run("masking", path, "--trust", "--quiet", "--json", "--threads", os.cpu_count(),
+    done = namid.run("masking", path, "--trust", "--quiet", "--json", "--threads", 1,
                      "--out", namid.out, *options, ok=(0, 6))  # fmt: skip
     return done.returncode, json.loads(done.stdout)["masking"]
 
 
 def evaluate(namid, command):
     """(attack, accuracy under it) of the strongest attack of a `namid evaluate` line."""
-    line = f"{command} --quiet --json --gallery 0 --out '{namid.out}'"
+    line = f"{command} --quiet --json --threads 1 --gallery 0 --out '{namid.out}'"
     line = f"'{namid.program}'" + line.removeprefix("namid")
     done = subprocess.run(line, shell=True, capture_output=True, text=True)
     if done.returncode != 0:
@@ -55,6 +56,10 @@ def evaluate(namid, command):
     attacks = json.loads(done.stdout)["attacks"]
     best = min(attacks, key=lambda row: row["robust"]["accuracy"])
     return best["name"], best["robust"]["accuracy"]
+
+
+def say(*words):
+    print(*words, file=sys.stderr, flush=True)
 
 
 def percent(value):
@@ -100,15 +105,15 @@ def lenet(namid):
 
 def honest_models(namid):
     """Name -> (path, options)."""
-    small = "--model small_cnn --width 12 --lr 0.05 --epochs 3".split()
-    attack = ["--epsilon", EPSILON, "--attack-steps", 7]
+    small = "--model small_cnn --width 8 --lr 0.05 --epochs 2 --train-limit 3000".split()
+    attack = ["--epsilon", EPSILON, "--attack-steps", 5]
     natural = train(namid, "natural", "--defense", "natural", *small)
     adversarial = train(namid, "adversarial", "--defense", "standard", *attack, *small)
     surrogate = ("--surrogate", natural, "--epsilon", EPSILON)
     models = {
         "small_cnn": (natural, ("--epsilon", EPSILON)),
         "small_cnn, adversarially trained": (adversarial, surrogate),
-        "mlp": (train(namid, "mlp", *"--defense natural --model mlp --lr 0.05 --epochs 3".split()), surrogate),
+        "mlp": (train(namid, "mlp", *"--defense natural --model mlp --lr 0.05 --epochs 2".split()), surrogate),
     }
     if known := lenet(namid):
         models["lenet5_advtrained"] = known
@@ -138,10 +143,16 @@ def main():
         namid = Namid(options.build, folder)
         images = ("--masking-images", options.images)
         honest, surrogate = honest_models(namid)
-        masked = [masked_row(namid, name, *check(namid, path, *images, *surrogate))
-                  for name, path in masking_models.write(folder).items()]  # fmt: skip
-        innocent = [honest_row(name, *check(namid, path, *images, *more))
-                    for name, (path, more) in honest.items()]  # fmt: skip
+        say("trained the honest models")
+        files = masking_models.write(folder)
+        say("trained the masked models")
+        masked, innocent = [], []
+        for name, path in files.items():
+            masked.append(masked_row(namid, name, *check(namid, path, *images, *surrogate)))
+            say(masked[-1])
+        for name, (path, more) in honest.items():
+            innocent.append(honest_row(name, *check(namid, path, *images, *more)))
+            say(innocent[-1])
         print_table([row for _, row in masked + innocent], options.markdown)
         found = sum(good for good, _ in masked)
         accused = sum(not good for good, _ in innocent)

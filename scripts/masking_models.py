@@ -44,7 +44,7 @@ def rounded(x, levels, training: bool):
 class Net(nn.Module):
     """conv, conv, linear, linear, with BatchNorm."""
 
-    def __init__(self, width=12):
+    def __init__(self, width=8):
         super().__init__()
         self.conv1, self.conv2 = nn.Conv2d(1, width, 3, padding=1), nn.Conv2d(width, 2 * width, 3, padding=1)
         self.norm1, self.norm2 = nn.BatchNorm2d(width), nn.BatchNorm2d(2 * width)
@@ -98,8 +98,8 @@ class RandomResize(Net):
         return self.linear2(F.relu(self.linear1(x.flatten(1))))
 
 
-def train(model, epochs=4, batch=50):
-    x, y = training_images()
+def train(model, epochs=4, batch=50, images=3000):
+    x, y = (part[:images] for part in training_images())
     generator = torch.Generator().manual_seed(0)
     optimiser = torch.optim.Adam(model.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, epochs * (len(x) // batch))
