@@ -116,10 +116,9 @@ TEST_F(MaskingCli, ASurrogateMakesTheTransferCheck) {
 
 TEST_F(MaskingCli, AnEvaluationAddsTheSameBlockOnlyWhereItIsAskedFor) {
   const auto evaluate = [&](const std::string& flags) {
-    const auto done =
-        run_program("evaluate " + model("steep") +
-                    " --epsilon 0.1 --steps 10 --test-limit 40 --quiet --json " +
-                    "--compute-batch 20 --threads 1 --out " + (temp_ / "runs").string() + flags);
+    const auto done = run_program(
+        "evaluate " + model("steep") + " --epsilon 0.1 --steps 10 --test-limit 40 --quiet --json " +
+        "--compute-batch 20 --threads 1 --out " + (temp_ / "runs").string() + flags);
     EXPECT_EQ(done.code, 0) << done.text;
     return json::parse(done.text);
   };
