@@ -106,7 +106,7 @@ LayerSpec layer_of(const toml::table& table, std::size_t index) {
 }  // namespace
 
 std::string layer_place(std::size_t index, LayerType type) {
-  return str("[model] layers: layer ", index + 1, " (", to_string(type), "): ");
+  return str("[model] layers: layer ", index + 1, " (", namid::to_string(type), "): ");
 }
 
 std::vector<LayerSpec> parse_layers(const std::string& toml) {

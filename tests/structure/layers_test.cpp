@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::vector<std::string> kLayers = {"core",   "io",     "dist",    "run", "data",
-                                          "models", "engine", "attacks", "mi",  "defenses",
+                                          "models", "engine", "attacks", "certify", "mi", "defenses",
                                           "eval",   "train",  "report"};
 
 fs::path source_folder() {
