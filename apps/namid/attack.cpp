@@ -4,7 +4,6 @@
 #include "apps/namid/imported.h"
 #include "apps/namid/inputs.h"
 #include "apps/namid/progress_lines.h"
-#include "namid/attacks/transfer.h"
 #include "namid/core/log.h"
 #include "namid/io/sha256.h"
 #include "namid/run/stop_token.h"
@@ -52,9 +51,8 @@ void AttackCommand::prepare() {
   classifier_ = read_model(inputs.model, imported, test_, trust);
   place(classifier_, runtime);
   if (inputs.surrogate.empty()) return;
-  surrogate_ = app::read_model(inputs.surrogate, trust, classifier_.info().input_shape);
+  surrogate_ = read_surrogate(inputs.surrogate, trust, classifier_, "attack");
   place(*surrogate_, runtime);
-  attacks::check_surrogate(*surrogate_, classifier_, "attack");
 }
 
 json AttackCommand::record() const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/namid/inputs.h"
 
+#include "namid/attacks/transfer.h"
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/core/log.h"
@@ -136,6 +137,13 @@ nlohmann::json attacked_record(const models::Classifier& model, const data::Data
   if (const auto chosen = chosen_on(path); !chosen.empty()) record["chosen_on"] = chosen;
   record["model"]["sha256"] = models::weights_sha256(model.state_dict());
   return record;
+}
+
+models::Classifier read_surrogate(const std::string& path, bool trust,
+                                  const models::Classifier& target, const std::string& who) {
+  auto surrogate = read_model(path, trust, target.info().input_shape);
+  attacks::check_surrogate(surrogate, target, who);
+  return surrogate;
 }
 
 nlohmann::json surrogate_record(const models::Classifier& surrogate, const std::string& path) {

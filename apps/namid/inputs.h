@@ -48,6 +48,11 @@ nlohmann::json model_record(const models::Classifier& model);
 nlohmann::json attacked_record(const models::Classifier& model, const data::Dataset& dataset,
                                const std::string& path, std::uint64_t seed);
 
+/// The model of a run folder or file that transfer attacks on `target` see; as read_model, and
+/// OptionError where the two do not take the same images and classes. `who`: the command.
+models::Classifier read_surrogate(const std::string& path, bool trust,
+                                  const models::Classifier& target, const std::string& who);
+
 /// The record's entry for the model that transfer attacks see.
 nlohmann::json surrogate_record(const models::Classifier& surrogate, const std::string& path);
 

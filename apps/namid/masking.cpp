@@ -5,24 +5,12 @@
 #include "apps/namid/inputs.h"
 #include "apps/namid/masking_command.h"
 #include "apps/namid/progress_lines.h"
-#include "namid/attacks/transfer.h"
 #include "namid/core/log.h"
+#include "namid/core/shell.h"
 #include "namid/run/stop_token.h"
 
 namespace namid::app {
 namespace {
-
-/// For a POSIX shell.
-std::string shell_word(const std::string& word) {
-  const auto plain = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) ||
-           std::string_view("-_./=,:+").find(c) != std::string_view::npos;
-  };
-  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
 
 std::string status_sign(const std::string& status) {
   if (status == "pass") return "✓ pass";
@@ -99,9 +87,8 @@ void MaskingCommand::prepare() {
   classifier_ = read_model(inputs.model, imported, test_, trust);
   place(classifier_, runtime);
   if (inputs.surrogate.empty()) return;
-  surrogate_ = app::read_model(inputs.surrogate, trust, classifier_.info().input_shape);
+  surrogate_ = read_surrogate(inputs.surrogate, trust, classifier_, "masking");
   place(*surrogate_, runtime);
-  attacks::check_surrogate(*surrogate_, classifier_, "masking");
 }
 
 json MaskingCommand::record() const {

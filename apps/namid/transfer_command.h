@@ -40,7 +40,7 @@ std::shared_ptr<eval::TransferImages> open_images(const std::filesystem::path& p
 /// Deletes such a file, closed, and what SQLite has beside it.
 void remove_images(const std::filesystem::path& path);
 
-/// `namid transfer`: the black-box protocol (spec 8.14, the paper's Tables 2, 5 and 6) as a matrix:
+/// `namid transfer`: the black-box protocol of the paper's Tables 2, 5 and 6 as a matrix:
 /// adversarial images of each surrogate, judged on each target. The run folder holds a folder
 /// "<surrogate>--<target>" per cell and in it an evaluation per column, each with a ledger of its
 /// own; images that all targets of a surrogate share are beside them while a column is worked on.

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "namid/core/last_kept.h"
+
 namespace namid {
 namespace {
 
@@ -16,18 +18,6 @@ double log_factorial(std::int64_t n) {
 
 double log_beta(double a, double b) {
   return std::lgamma(a) + std::lgamma(b) - std::lgamma(a + b);
-}
-
-/// The number nearest to `inside` in the direction of `outside` beyond which `excluded` holds up to
-/// `outside`, both included; `inside` is not excluded.
-template <class F>
-std::int64_t last_kept(const F& excluded, std::int64_t inside, std::int64_t outside) {
-  if (!excluded(outside)) return outside;
-  while (std::abs(outside - inside) > 1) {
-    const auto middle = inside + (outside - inside) / 2;
-    (excluded(middle) ? outside : inside) = middle;
-  }
-  return inside;
 }
 
 }  // namespace

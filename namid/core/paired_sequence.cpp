@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "namid/core/last_kept.h"
+
 namespace namid {
 namespace {
 
@@ -85,18 +87,6 @@ std::int64_t likeliest(const PairedDraws& draws) {
   return low;
 }
 
-/// The difference farthest from `inside`, up to `outside`, that is not excluded.
-std::int64_t last_open(const PairedDraws& draws, double limit, std::int64_t inside,
-                       std::int64_t outside) {
-  const auto excluded = [&](std::int64_t d) { return ratio(draws, d) >= limit + kSlack; };
-  if (!excluded(outside)) return outside;
-  while (std::abs(outside - inside) > 1) {
-    const auto middle = inside + (outside - inside) / 2;
-    (excluded(middle) ? outside : inside) = middle;
-  }
-  return inside;
-}
-
 }  // namespace
 
 double paired_log_ratio(const PairedDraws& draws, std::int64_t difference) {
@@ -111,8 +101,9 @@ PairedLook paired_look(const PairedDraws& draws, double alpha) {
   const auto [low, high] = possible(draws);
   const auto middle = likeliest(draws);
   const double limit = -std::log(alpha);
+  const auto excluded = [&](std::int64_t d) { return ratio(draws, d) >= limit + kSlack; };
   PairedLook look;
-  look.counts = {last_open(draws, limit, middle, low), last_open(draws, limit, middle, high)};
+  look.counts = {last_kept(excluded, middle, low), last_kept(excluded, middle, high)};
   const auto n = static_cast<double>(draws.population);
   look.interval = {static_cast<double>(look.counts.low) / n,
                    static_cast<double>(look.counts.high) / n};

@@ -24,21 +24,19 @@ struct FixedCount {
 };
 
 FixedCount certified_of(const FinishedRun& run) {
-  const auto accuracy = member_at(run.record, "/result/certificates/accuracy");
-  if (accuracy.is_null())
+  const auto found = member_at(run.record, "/result/certificates");
+  if (!found.is_object())
+    throw DataError(str(
+        run.name, ": has no certificates (result/certificates); expected a run that certified"));
+  const auto n = found.value("n", json(std::ssize(run.verdicts.ids)));
+  const auto right = found.value("correct", json()), share = found.value("accuracy", json());
+  const bool fits = n.is_number_integer() && n.get<std::int64_t>() > 0 &&
+                    right.is_number_integer() && share.is_number();
+  if (!fits || std::abs(right.get<double>() / n.get<double>() - share.get<double>()) > 1e-9)
     throw DataError(str(run.name,
-                        ": has no certificates (result/certificates/accuracy); expected "
-                        "a run that certified"));
-  const auto told = member_at(run.record, "/result/certificates/n");
-  const auto n = told.is_number_integer() ? told.get<std::int64_t>() : std::ssize(run.verdicts.ids);
-  const auto right = accuracy.is_object() ? accuracy.value("correct", json()) : json();
-  const auto value = accuracy.is_object() ? accuracy.value("accuracy", json()) : json();
-  if (!right.is_number_integer() || !value.is_number() || n < 1 ||
-      std::abs(right.get<double>() / static_cast<double>(n) - value.get<double>()) > 1e-9)
-    throw DataError(str(run.name,
-                        ": run.json: result/certificates/accuracy: expected 'correct' of ", n,
-                        " images and their share 'accuracy', got ", accuracy.dump()));
-  return {right.get<std::int64_t>(), n};
+                        ": run.json: result/certificates: expected 'correct' of 'n' images ",
+                        "and their share 'accuracy', got ", found.dump()));
+  return {right.get<std::int64_t>(), n.get<std::int64_t>()};
 }
 
 Decision decide_by(const Claim& claim, const Interval& interval) {

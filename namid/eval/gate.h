@@ -45,7 +45,7 @@ struct GateOptions {
 NAMID_CHECK_FIELDS(GateOptions);
 
 /// Whether the run shows the claim (core/claim.h; also of "certified", where the result has
-/// certificates.accuracy). Number of images fixed beforehand: by the one-sided Clopper-Pearson
+/// certificates). Number of images fixed beforehand: by the one-sided Clopper-Pearson
 /// limits at level 1 - alpha, for yes and no each; the claim is about the distribution behind the
 /// images. A stopping rule chose the number: by the confidence sequence that the rule watches
 /// (core/confidence_sequence.h), looked at after every image in the order of the run, which the

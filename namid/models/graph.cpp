@@ -6,6 +6,8 @@
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/models/graph_trace.h"
+#include "namid/models/network.h"
+#include "namid/models/program_classifier.h"
 
 namespace namid::models {
 namespace {
@@ -73,9 +75,20 @@ void check_against(const Classifier& model, const Graph& graph) {
                           shortest(apart), ")"));
 }
 
+void check_known(const Classifier& model) {
+  if (model.network()) return;
+  const auto state = model.state_dict();
+  for (const auto& [key, tensor] : state)
+    if (key == kProgramKey) return;
+  throw OptionError(str("[model] ", model.info().name,
+                        ": the layers of a callable are not known; "
+                        "expected a built-in network or a .pt2 program"));
+}
+
 }  // namespace
 
 Graph describe(const Classifier& model) {
+  check_known(model);
   const auto eval_mode = model.frozen_eval();
   auto graph = trace_graph(model);
   check_against(model, graph);

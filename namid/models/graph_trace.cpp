@@ -3,8 +3,6 @@
 
 #include <ATen/Functions.h>
 #include <torch/csrc/jit/frontend/tracer.h>
-#include <torch/csrc/jit/ir/constants.h>
-#include <torch/csrc/jit/ir/ir.h>
 
 #include <unordered_map>
 
@@ -12,42 +10,13 @@
 #include "namid/core/format.h"
 #include "namid/models/network.h"
 #include "namid/models/program_classifier.h"
+#include "namid/models/traced_values.h"
 
 namespace namid::models {
 namespace {
 
 using torch::jit::Node;
 using torch::jit::Value;
-
-std::vector<std::int64_t> sizes_of(const Value* value) {
-  const auto type = value->type()->cast<c10::TensorType>();
-  const auto sizes = type ? type->sizes().concrete_sizes() : std::nullopt;
-  if (!sizes) throw OptionError("[model] graph: a value of unknown shape");
-  return *sizes;
-}
-
-std::int64_t numel_of(const Value* value) {
-  return c10::multiply_integers(sizes_of(value));
-}
-
-/// Constant integers, a list of them or one for both directions.
-std::array<std::int64_t, 2> pair_of(const Value* value) {
-  std::vector<std::int64_t> numbers;
-  if (const auto known = torch::jit::toIValue(value)) {
-    if (known->isIntList()) numbers = known->toIntVector();
-  } else if (value->node()->kind() == c10::prim::ListConstruct) {
-    for (const auto* entry : value->node()->inputs())
-      if (const auto number = torch::jit::toIValue(entry)) numbers.push_back(number->toInt());
-  }
-  if (numbers.size() == 1) numbers.push_back(numbers[0]);
-  if (numbers.size() != 2) throw OptionError("[model] graph: expected a pair of sizes");
-  return {numbers[0], numbers[1]};
-}
-
-bool truth_of(const Value* value) {
-  const auto known = torch::jit::toIValue(value);
-  return known && known->isBool() && known->toBool();
-}
 
 /// Reads the trace from the logits back; only what the logits need becomes a node.
 class GraphReader {
@@ -79,7 +48,6 @@ class GraphReader {
   std::size_t whole_average(const Value* value);
   std::size_t reshaped(const Value* value);
 
-  std::optional<at::Tensor> constant(const Value* value) const;
   /// A parameter on the CPU in float32; undefined for None.
   at::Tensor parameter(const Value* value);
   std::size_t append(GraphNode node, const Value* value, std::vector<std::size_t> inputs);
@@ -100,34 +68,10 @@ void GraphReader::refuse(const Node* call, const std::string& why) const {
                         ": ", why));
 }
 
-std::optional<at::Tensor> GraphReader::constant(const Value* value) const {
-  if (const auto known = torch::jit::toIValue(value)) {
-    if (known->isTensor()) return known->toTensor();
-    if (known->isDouble()) return at::scalar_tensor(known->toDouble(), at::kDouble);
-    if (known->isInt()) return at::scalar_tensor(static_cast<double>(known->toInt()), at::kDouble);
-    return {};
-  }
-  const auto* call = value->node();
-  const std::string_view kind = call->kind().toUnqualString();
-  if (call->inputs().empty()) return {};
-  const auto of = constant(call->input(0));
-  if (!of) return {};
-  if (kind == "t") return of->t();
-  if (kind == "to" || kind == "_to_copy")
-    return of->to(*value->type()->expect<c10::TensorType>()->scalarType());
-  if (kind == "detach" || kind == "alias" || kind == "contiguous" || kind == "clone") return *of;
-  if (kind == "view" || kind == "reshape" || kind == "unsqueeze")
-    return of->reshape(sizes_of(value));
-  if (kind == "transpose" || kind == "permute")
-    return of->dim() == 2 && sizes_of(value) == of->t().sizes() ? std::optional(of->t())
-                                                                : std::nullopt;
-  return {};
-}
-
 at::Tensor GraphReader::parameter(const Value* value) {
   const auto known = torch::jit::toIValue(value);
   if (known && known->isNone()) return {};
-  const auto tensor = constant(value);
+  const auto tensor = constant_of(value);
   if (!tensor)
     throw OptionError(str("[model] ", graph_.name, ": weights that depend on the images"));
   if (!tensor->defined()) return {};
@@ -197,9 +141,9 @@ std::size_t GraphReader::elementwise(const Value* value) {
     if (!alpha || alpha->toScalar().toDouble() != 1) refuse(call, "a factor other than 1");
   }
   const auto *x = call->input(0), *other = call->input(1);
-  auto values = constant(other);
+  auto values = constant_of(other);
   if (!values && !kind.starts_with("sub") && !kind.starts_with("div")) {
-    values = constant(x);
+    values = constant_of(x);
     if (values) std::swap(x, other);
   }
   if (!values) {
@@ -247,7 +191,7 @@ std::size_t GraphReader::convolution(const Value* value) {
 std::size_t GraphReader::linear(const Value* value, const Value* x, const at::Tensor& weight,
                                 const at::Tensor& bias) {
   if (sizes_of(x).size() != 2) refuse(value->node(), "a linear layer of something not flat");
-  const auto name = layer_;
+  const auto name = std::exchange(layer_, {});
   const auto input = node_of(x);
   layer_ = name;
   return append({.op = GraphOp::linear, .weight = weight, .bias = bias}, value, {input});
@@ -263,7 +207,7 @@ std::size_t GraphReader::matrix_product(const Value* value) {
   }
   const bool sum = kind == "addmm";
   const auto* right = call->input(sum ? 2 : 1);
-  if (!constant(right)) refuse(call, "a product of two values of the network");
+  if (!constant_of(right)) refuse(call, "a product of two values of the network");
   const auto bias = sum ? parameter(call->input(0)) : at::Tensor();
   const auto weight = parameter(right).t().contiguous();
   return linear(value, call->input(sum ? 1 : 0), weight, bias);
@@ -337,20 +281,9 @@ std::size_t GraphReader::reshaped(const Value* value) {
   return append({.op = GraphOp::flatten}, value, {input});
 }
 
-void check_known(const Classifier& model) {
-  if (model.network()) return;
-  const auto state = model.state_dict();
-  for (const auto& [key, tensor] : state)
-    if (key == kProgramKey) return;
-  throw OptionError(str("[model] ", model.info().name,
-                        ": the layers of a callable are not known; "
-                        "expected a built-in network or a .pt2 program"));
-}
-
 }  // namespace
 
 Graph trace_graph(const Classifier& model) {
-  check_known(model);
   const at::NoGradGuard no_grad;
   auto shape = model.info().input_shape;
   shape.insert(shape.begin(), 2);

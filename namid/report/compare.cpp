@@ -223,8 +223,10 @@ std::string row_note(const std::vector<ResultRow>& rows) {
   for (const ResultRow& row : rows) {
     const auto& accuracy = row.robust ? row.robust : row.natural;
     if (!accuracy || !accuracy->bounds || accuracy->confidence <= 0) continue;
-    text = str("[]: ", shortest(100 * accuracy->confidence),
-               " % Clopper-Pearson interval, sampling error under this attack only. ");
+    text = str(
+        "[]: ", shortest(100 * accuracy->confidence),
+        " % interval (Clopper-Pearson, or the confidence sequence of a run that stopped early), "
+        "sampling error under this attack only. ");
     break;
   }
   return text + "Robust accuracy is an upper bound: a stronger attack can only lower it.\n";

@@ -5,18 +5,20 @@
 #include <unordered_map>
 
 #include "namid/core/format.h"
+#include "namid/eval/attempt_norm.h"
 
 namespace namid::report {
 namespace {
 
-double norm_of(const eval::AttemptRow& attempt, const std::string& norm) {
-  if (norm == "l2") return attempt.l2;
-  if (norm == "l1") return attempt.l1;
-  if (norm == "wasserstein") return attempt.wasserstein.value_or(0);
-  return attempt.linf;
+/// The budget's norm; linf where the record has none that is known.
+attacks::Norm recorded_norm(const RunData& run) {
+  const auto& names = EnumNames<attacks::Norm>::kNames;
+  const auto found = std::find(names.begin(), names.end(), option_of(run, "attack/norm"));
+  return found == names.end() ? attacks::Norm::linf
+                              : static_cast<attacks::Norm>(found - names.begin());
 }
 
-AttackEvidence evidence_of(const std::string& name, const std::string& norm,
+AttackEvidence evidence_of(const std::string& name, attacks::Norm norm,
                            const std::vector<eval::AttemptRow>& attempts) {
   AttackEvidence attack{.name = name, .attacked = {}, .broken = {}, .norms = {}};
   std::unordered_map<std::uint64_t, double> smallest;
@@ -24,7 +26,7 @@ AttackEvidence evidence_of(const std::string& name, const std::string& norm,
     attack.attacked.insert(attempt.sample);
     if (!attempt.success) continue;
     attack.broken.insert(attempt.sample);
-    const double length = norm_of(attempt, norm);
+    const double length = eval::norm_of(attempt, norm);
     const auto [held, is_new] = smallest.emplace(attempt.sample, length);
     if (!is_new) held->second = std::min(held->second, length);
   }
@@ -52,10 +54,11 @@ std::optional<Evidence> read_evidence(const RunData& run) {
   const auto path = run.path / "ledger.sqlite";
   if (!std::filesystem::exists(path)) return std::nullopt;
   const auto ledger = eval::Ledger::open(path);
+  const auto norm = recorded_norm(run);
   Evidence evidence{
-      .norm = option_of(run, "attack/norm"), .samples = ledger.samples(), .attacks = {}};
+      .norm = std::string(to_string(norm)), .samples = ledger.samples(), .attacks = {}};
   for (const auto& name : names_in_order(run, ledger))
-    evidence.attacks.push_back(evidence_of(name, evidence.norm, ledger.attempts(name)));
+    evidence.attacks.push_back(evidence_of(name, norm, ledger.attempts(name)));
   return evidence;
 }
 

@@ -98,10 +98,7 @@ double amplification(const Gallery& gallery) {
 }
 
 std::string class_at(const RunData& run, const at::Tensor& labels, std::int64_t index) {
-  if (!labels.defined()) return {};
-  const auto label = labels[index].item<std::int64_t>();
-  const std::string known = text_at(run.record, str("data/classes/", label));
-  return known.empty() ? str("class ", label) : known;
+  return labels.defined() ? class_text(run, labels[index].item<std::int64_t>()) : std::string();
 }
 
 bool held_out(const Gallery& gallery, std::int64_t index) {

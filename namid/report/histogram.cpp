@@ -11,7 +11,8 @@ namespace namid::report {
 namespace {
 
 struct Frame {
-  static constexpr double kWidth = 380, kHeight = 150, kLeft = 34, kRight = 8, kTop = 8, kFoot = 34;
+  static constexpr double kWidth = 380, kHeight = 150, kLeft = 34, kRight = 18, kTop = 8,
+                          kFoot = 34;
   static double x(double part) { return kLeft + part * (kWidth - kLeft - kRight); }
   static double y(double part) { return kHeight - kFoot - part * (kHeight - kFoot - kTop); }
 };

@@ -5,11 +5,14 @@
 #include <nlohmann/json.hpp>
 
 #include "namid/core/format.h"
+#include "namid/report/table_cells.h"
 
 namespace namid::report {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::string_view kWhiteBox = " *";
 
 /// "62.30 [59.21, 65.31]" in percent.
 std::string accuracy_words(const json& accuracy) {
@@ -52,20 +55,17 @@ std::string notes(const json& matrix) {
              has_white_box(matrix) ? "* white-box: the surrogate is the target.\n" : "");
 }
 
-std::string latex_escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (std::string_view("_&%#$").find(c) != std::string_view::npos) out += '\\';
-    out += c;
-  }
-  return out;
+/// "62.30 [59.21, 65.31]" with its interval in small letters.
+std::string small_bounds(const std::string& text) {
+  const auto bracket = text.find(" [");
+  if (bracket == std::string::npos) return latex_cell(text);
+  return str(text.substr(0, bracket), " {\\scriptsize", text.substr(bracket + 1), "}");
 }
 
-/// "62.30 {\scriptsize[59.21, 65.31]}"
-std::string latex_cell(const std::string& text) {
-  const auto bracket = text.find(" [");
-  if (bracket == std::string::npos) return latex_escaped(text);
-  return str(text.substr(0, bracket), " {\\scriptsize", text.substr(bracket + 1), "}");
+/// A name; the mark of a white-box cell raised.
+std::string latex_name(const std::string& text) {
+  if (!text.ends_with(kWhiteBox)) return latex_cell(text);
+  return latex_cell(text.substr(0, text.size() - kWhiteBox.size())) + "$^*$";
 }
 
 }  // namespace
@@ -82,9 +82,9 @@ TableLines matrix_lines(const json& matrix) {
   for (const auto& attack : matrix.at("attacks"))
     lines.front().push_back(matrix_heading(attack.get<std::string>()));
   for (const auto& cell : matrix.at("cells")) {
-    const auto mark = cell.at("white_box").get<bool>() ? " *" : "";
+    const auto mark = cell.at("white_box").get<bool>() ? kWhiteBox : "";
     std::vector<std::string> line = {cell.at("surrogate").get<std::string>(),
-                                     cell.at("target").get<std::string>() + mark,
+                                     str(cell.at("target").get<std::string>(), mark),
                                      accuracy_words(cell.at("natural"))};
     for (const auto& attack : matrix.at("attacks"))
       line.push_back(cell_words(cell, attack.get<std::string>()));
@@ -103,14 +103,13 @@ std::string matrix_markdown(const json& matrix) {
 
 std::string matrix_latex(const json& matrix) {
   const auto lines = matrix_lines(matrix);
-  std::string text = str("% ", latex_escaped(budget_words(matrix)), "\n\\begin{tabular}{ll",
+  std::string text = str("% ", latex_cell(budget_words(matrix)), "\n\\begin{tabular}{ll",
                          std::string(lines.front().size() - 2, 'c'), "}\n\\toprule\n");
   for (std::size_t l = 0; l < lines.size(); ++l) {
     std::string row;
     for (std::size_t c = 0; c < lines[l].size(); ++c) {
       const bool names = l == 0 || c < 2;
-      auto cell = names ? latex_escaped(lines[l][c]) : latex_cell(lines[l][c]);
-      if (cell.ends_with(" *")) cell.replace(cell.size() - 2, 2, "$^*$");
+      const auto cell = names ? latex_name(lines[l][c]) : small_bounds(lines[l][c]);
       const bool repeated = l > 1 && c == 0 && lines[l][0] == lines[l - 1][0];
       row += str(c > 0 ? " & " : "", repeated ? "" : cell);
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/report/model_card.h"
 
-#include <cmath>
 #include <fstream>
 #include <sstream>
 
@@ -45,14 +44,6 @@ json percent_text(const std::optional<Accuracy>& accuracy) {
   return accuracy ? json(fixed(100 * accuracy->value, 2)) : json(nullptr);
 }
 
-/// "8/255" for whole numbers of 255ths, else the shortest decimal.
-json radius_text(const std::optional<double>& epsilon) {
-  if (!epsilon) return nullptr;
-  const double levels = *epsilon * 255;
-  const bool whole = std::abs(levels - std::round(levels)) < 1e-6 && levels > 0.5 && levels < 254.5;
-  return whole ? str(fixed(levels, 0), "/255") : shortest(*epsilon);
-}
-
 /// Nothing was left out that would make the suite's figure another one.
 bool is_whole_autoattack(const RunData& run) {
   return option_of(run, "suite") == "autoattack" && option_of(run, "surrogate").empty() &&
@@ -85,27 +76,25 @@ json hashes_of(const RunData& run) {
 
 json evidence_of(const RunData& run) {
   const AttackFacts attack = attack_of(run);
-  const auto certified = member_or_null(run, "result/certificates");
-  json out = {{"schema", 1},
-              {"run", run.name()},
-              {"norm", or_null(attack.norm)},
-              {"epsilon", attack.epsilon ? json(*attack.epsilon) : json(nullptr)},
-              {"suite", or_null(option_of(run, "suite"))},
-              {"n", member_or_null(run, "result/n")},
-              {"natural", member_or_null(run, "result/natural")},
-              {"robust", member_or_null(run, "result/robust")},
-              {"certificates", certified},
-              {"bounds", member_or_null(run, "result/headline")},
-              {"attacks", member_or_null(run, "result/attacks")},
-              {"per_class", member_or_null(run, "result/per_class")},
-              {"masking", member_or_null(run, "result/masking")},
-              {"hashes", hashes_of(run)},
-              {"seed", member_or_null(run, "seed")},
-              {"parameters", member_or_null(run, "model/parameters")},
-              {"command", or_null(shell_command(run))},
-              {"ended", member_or_null(run, "ended")},
-              {"environment", member_or_null(run, "environment")}};
-  return out;
+  return {{"schema", 1},
+          {"run", run.name()},
+          {"norm", or_null(attack.norm)},
+          {"epsilon", attack.epsilon ? json(*attack.epsilon) : json(nullptr)},
+          {"suite", or_null(option_of(run, "suite"))},
+          {"n", member_or_null(run, "result/n")},
+          {"natural", member_or_null(run, "result/natural")},
+          {"robust", member_or_null(run, "result/robust")},
+          {"certificates", member_or_null(run, "result/certificates")},
+          {"bounds", member_or_null(run, "result/headline")},
+          {"attacks", member_or_null(run, "result/attacks")},
+          {"per_class", member_or_null(run, "result/per_class")},
+          {"masking", member_or_null(run, "result/masking")},
+          {"hashes", hashes_of(run)},
+          {"seed", member_or_null(run, "seed")},
+          {"parameters", member_or_null(run, "model/parameters")},
+          {"command", or_null(shell_command(run))},
+          {"ended", member_or_null(run, "ended")},
+          {"environment", member_or_null(run, "environment")}};
 }
 
 }  // namespace
@@ -119,6 +108,7 @@ json model_card(const RunData& run) {
   const AboutModel about = read_about(run);
   const auto robust = accuracy_at(run, "result/robust");
   const auto passes = number_at(run.record, "options/verdict_draws");
+  const auto epsilon = number_at(run.record, "options/attack/epsilon");
   return {{"link", or_null(about.link)},
           {"name", or_null(about.name)},
           {"authors", or_null(about.authors)},
@@ -127,7 +117,7 @@ json model_card(const RunData& run) {
           {"dataset", or_null(text_at(run.record, "data/name"))},
           {"venue", or_null(about.venue)},
           {"architecture", or_null(text_at(run.record, "model/name"))},
-          {"eps", radius_text(number_at(run.record, "options/attack/epsilon"))},
+          {"eps", epsilon ? json(radius_text(*epsilon)) : json(nullptr)},
           {"clean_acc", percent_text(accuracy_at(run, "result/natural"))},
           {"reported", or_null(about.reported)},
           {"autoattack_acc", is_whole_autoattack(run) ? percent_text(robust) : json(nullptr)},

@@ -15,13 +15,6 @@ constexpr int kBins = 24;
 constexpr std::size_t kMostFigures = 12;
 constexpr double kFull = 0.995;  ///< of the budget: as good as all of it
 
-std::string norm_name(const std::string& norm) {
-  if (norm == "linf") return "L∞";
-  if (norm == "l2") return "L2";
-  if (norm == "l1") return "L1";
-  return norm;
-}
-
 /// Whether every success used the whole budget, as one gradient attack's does.
 bool all_at_the_budget(const Evidence& evidence, double epsilon) {
   return std::all_of(evidence.attacks.begin(), evidence.attacks.end(), [&](const auto& attack) {
@@ -35,12 +28,12 @@ double median_of(const std::vector<double>& sorted) {
 }
 
 void add_histograms(Html& page, const Evidence& evidence, double largest) {
-  page.open("div", {{"class", "grid"}});
+  page.open("div", {{"class", "grid small"}});
   std::size_t drawn = 0;
   for (const auto& attack : evidence.attacks) {
     if (attack.norms.empty() || drawn == kMostFigures) continue;
     const auto chart = histogram({.title = str("Norms of ", attack.name),
-                                  .x_name = norm_name(evidence.norm),
+                                  .x_name = norm_text(evidence.norm),
                                   .values = attack.norms,
                                   .high = largest,
                                   .bins = kBins,
@@ -55,17 +48,15 @@ void add_histograms(Html& page, const Evidence& evidence, double largest) {
 
 }  // namespace
 
-void add_norms(Html& page, const RunData& run) {
-  const auto evidence = read_evidence(run);
-  if (!evidence) return;
+void add_norms(Html& page, const RunData& run, const Evidence& evidence) {
   double largest = 0;
-  for (const auto& attack : evidence->attacks)
+  for (const auto& attack : evidence.attacks)
     if (!attack.norms.empty()) largest = std::max(largest, attack.norms.back());
   if (!(largest > 0)) return;
   add_heading(page, "Norms of what broke images");
   const auto epsilon = attack_of(run).epsilon;
-  if (epsilon && all_at_the_budget(*evidence, *epsilon)) {
-    add_paragraph(page, str("Every success used the whole budget: ", norm_name(evidence->norm),
+  if (epsilon && all_at_the_budget(evidence, *epsilon)) {
+    add_paragraph(page, str("Every success used the whole budget: ", norm_text(evidence.norm),
                             " of at least ", fixed(kFull * *epsilon, 4),
                             ". These attacks look for no smaller perturbation."));
     return;
@@ -73,7 +64,7 @@ void add_norms(Html& page, const RunData& run) {
   add_paragraph(page,
                 "Of each image that an attack broke, the smallest perturbation of that attack, as "
                 "the verifier measured it.");
-  add_histograms(page, *evidence, largest);
+  add_histograms(page, evidence, largest);
 }
 
 }  // namespace namid::report

@@ -5,8 +5,8 @@
 #include "namid/core/format.h"
 #include "namid/report/evidence.h"
 #include "namid/report/parts.h"
+#include "namid/report/results.h"
 #include "namid/report/sections.h"
-#include "namid/report/svg.h"
 
 namespace namid::report {
 namespace {
@@ -58,11 +58,6 @@ void add_pairs(Html& page, const Evidence& evidence) {
   page.close();
 }
 
-std::string class_of(const RunData& run, std::int64_t label) {
-  const std::string known = text_at(run.record, str("data/classes/", label));
-  return known.empty() ? str("class ", label) : known;
-}
-
 void add_by_class(Html& page, const RunData& run, const Evidence& evidence) {
   std::map<std::int64_t, std::vector<std::uint64_t>> correct;
   for (const auto& sample : evidence.samples)
@@ -71,7 +66,7 @@ void add_by_class(Html& page, const RunData& run, const Evidence& evidence) {
   for (const auto& attack : evidence.attacks) header.push_back(number(attack.name));
   std::vector<Cells> table;
   for (const auto& [label, ids] : correct) {
-    Cells row = {words(class_of(run, label)), count_cell(std::ssize(ids))};
+    Cells row = {words(class_text(run, label)), count_cell(std::ssize(ids))};
     for (const auto& attack : evidence.attacks)
       row.push_back(count_cell(std::count_if(
           ids.begin(), ids.end(), [&](std::uint64_t id) { return attack.broken.contains(id); })));
@@ -84,14 +79,13 @@ void add_by_class(Html& page, const RunData& run, const Evidence& evidence) {
 
 }  // namespace
 
-void add_overlap(Html& page, const RunData& run) {
-  const auto evidence = read_evidence(run);
-  if (!evidence || evidence->attacks.empty()) return;
+void add_overlap(Html& page, const RunData& run, const Evidence& evidence) {
+  if (evidence.attacks.empty()) return;
   const bool is_chain = text_at(run.record, "result/combine") == "worst_case";
   add_heading(page, "Which attack broke what");
-  add_shares(page, *evidence, is_chain);
-  if (!is_chain && evidence->attacks.size() > 1) add_pairs(page, *evidence);
-  add_by_class(page, run, *evidence);
+  add_shares(page, evidence, is_chain);
+  if (!is_chain && evidence.attacks.size() > 1) add_pairs(page, evidence);
+  add_by_class(page, run, evidence);
 }
 
 }  // namespace namid::report

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "namid/core/format.h"
+#include "namid/core/shell.h"
 #include "namid/report/parts.h"
 #include "namid/report/sections.h"
 
@@ -53,21 +54,6 @@ void add_details(Html& page, const std::string& title, const std::string& captio
   page.close();
 }
 
-std::string quoted(const std::string& word) {
-  constexpr std::string_view kSafe =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
-  if (!word.empty() && word.find_first_not_of(kSafe) == std::string::npos) return word;
-  std::string out = "'";
-  for (const char c : word) {
-    if (c == '\'') {
-      out += "'\\''";
-    } else {
-      out += c;
-    }
-  }
-  return out + "'";
-}
-
 }  // namespace
 
 std::string shell_command(const RunData& run) {
@@ -76,7 +62,7 @@ std::string shell_command(const RunData& run) {
   std::string command;
   for (const json& word : *words) {
     if (!word.is_string()) return {};
-    command += str(command.empty() ? "" : " ", quoted(word.get<std::string>()));
+    command += str(command.empty() ? "" : " ", shell_word(word.get<std::string>()));
   }
   return command;
 }

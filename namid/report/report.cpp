@@ -36,8 +36,10 @@ std::filesystem::path write_report(const std::filesystem::path& path) {
   add_headline(page, run);
   add_alarms(page, run);
   add_accuracies(page, run);
-  add_overlap(page, run);
-  add_norms(page, run);
+  if (const auto evidence = read_evidence(run)) {
+    add_overlap(page, run, *evidence);
+    add_norms(page, run, *evidence);
+  }
   add_security_curve(page, run);
   add_masking(page, run);
   add_attack(page, run);

@@ -131,12 +131,27 @@ AttackFacts attack_of(const RunData& run) {
   return facts;
 }
 
-std::string epsilon_text(double epsilon) {
+std::string radius_text(double epsilon) {
   constexpr double kLevels = 255;
   const double levels = epsilon * kLevels;
   const bool whole = std::abs(levels - std::round(levels)) < 1e-6 && std::round(levels) >= 1;
-  if (!whole || levels > kLevels - 0.5) return shortest(epsilon);
-  return str(fixed(levels, 0), "/255 (", fixed(epsilon, 4), ")");
+  return whole && levels < kLevels - 0.5 ? str(fixed(levels, 0), "/255") : shortest(epsilon);
+}
+
+std::string epsilon_text(double epsilon) {
+  const auto text = radius_text(epsilon);
+  return text.ends_with("/255") ? str(text, " (", fixed(epsilon, 4), ")") : text;
+}
+
+std::string norm_text(const std::string& norm) {
+  if (norm == "linf") return "L∞";
+  if (norm == "l2") return "L2";
+  return norm == "l1" ? "L1" : norm;
+}
+
+std::string class_text(const RunData& run, std::int64_t label) {
+  const std::string known = text_at(run.record, str("data/classes/", label));
+  return known.empty() ? str("class ", label) : known;
 }
 
 std::vector<ResultRow> result_rows(const RunData& run) {

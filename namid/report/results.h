@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -22,8 +23,17 @@ struct AttackFacts {
 /// trains and validates with.
 AttackFacts attack_of(const RunData& run);
 
+/// "8/255" where `epsilon` is a whole number of 255ths, else the number.
+std::string radius_text(double epsilon);
+
 /// "8/255 (0.0314)" where `epsilon` is a whole number of 255ths, else the number.
 std::string epsilon_text(double epsilon);
+
+/// "L∞" for "linf", "L2", "L1"; others as they are.
+std::string norm_text(const std::string& norm);
+
+/// The name of a class of the run's data; "class 3" where it has none.
+std::string class_text(const RunData& run, std::int64_t label);
 
 /// Which images an accuracy was measured on. chosen_test: test images that chose the weights.
 enum class Source { none, validation, test, chosen_test };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "namid/report/evidence.h"
 #include "namid/report/html.h"
 #include "namid/report/run_data.h"
 
@@ -18,9 +19,9 @@ void add_alarms(Html& page, const RunData& run);
 /// Defences of a demo, or attacks of an evaluation, in numbers.
 void add_accuracies(Html& page, const RunData& run);
 /// What each attack broke that others did not; by class.
-void add_overlap(Html& page, const RunData& run);
+void add_overlap(Html& page, const RunData& run, const Evidence& evidence);
 /// Histograms of the smallest verified perturbations.
-void add_norms(Html& page, const RunData& run);
+void add_norms(Html& page, const RunData& run, const Evidence& evidence);
 /// Passes, time and memory.
 void add_cost(Html& page, const RunData& run);
 /// Checks for masked gradients, and the attacks that break the model.

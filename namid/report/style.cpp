@@ -88,7 +88,8 @@ text-decoration:none;overflow-wrap:anywhere}.filters a:hover{border-color:var(--
 @media print{:root{color-scheme:light;--page:#fff;--ink:#000;--soft:#444;--rule:#bbb;--card:#fff;--c0:#0b5cad;
 --c1:#b33c00;--c2:#1a7042;--c3:#7a3e9d;--c4:#7d5a00;--c5:#a0245e;--good:#1a7042;--bad:#b3261e;--warn:#7d5a00;
 --warn-card:#fff}body{font-size:10.5pt}h2{break-after:avoid}figure,.card,.gallery li,tr{break-inside:avoid}
-main,header,footer{max-width:none;padding:0}img,rect{print-color-adjust:exact}.filters{display:none}.scroll{overflow:visible}}
+main,header,footer{max-width:none;padding:0}img,rect{print-color-adjust:exact}.filters{display:none}
+.grid.small{grid-template-columns:1fr 1fr}details::details-content{content-visibility:visible;block-size:auto}.scroll{overflow:visible}}
 )css";
 }
 

@@ -122,11 +122,9 @@ std::vector<std::string> score_keys(const std::vector<std::pair<std::string, jso
 }
 
 std::string class_name(const RunData& run, const std::string& path) {
-  const std::string name = text_at(run.record, path);
   const json* member = find_member(run.record, path);
-  if (!member || !member->is_number_unsigned()) return name;
-  const std::string known = text_at(run.record, str("data/classes/", name));
-  return known.empty() ? str("class ", name) : known;
+  if (!member || !member->is_number_unsigned()) return text_at(run.record, path);
+  return class_text(run, member->get<std::int64_t>());
 }
 
 Cells class_cells(const RunData& run, const std::string& path) {
@@ -158,9 +156,7 @@ void add_attack(Html& page, const RunData& run) {
   add_heading(page, "What the attack was");
   add_paragraph(page, "Images lie in [0, 1]; the norm bounds the change of one image.", "note");
   add_facts(page, {{"attack", facts.name},
-                   {"norm", facts.norm == "linf" ? "L∞"
-                            : facts.norm == "l2" ? "L2"
-                                                 : facts.norm},
+                   {"norm", norm_text(facts.norm)},
                    {"epsilon", facts.epsilon ? epsilon_text(*facts.epsilon) : ""},
                    {"steps", facts.steps},
                    {"step size", facts.step_size},

@@ -5,10 +5,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "namid/data/dataset.h"
-#include "namid/models/registry.h"
-#include "namid/models/weights.h"
 #include "support/files.h"
+#include "support/nearest_mean.h"
 #include "support/program.h"
 #include "support/temp_folder.h"
 
@@ -17,24 +15,6 @@ namespace {
 
 using nlohmann::json;
 namespace fs = std::filesystem;
-
-/// Class means of the training images, the nearest wins: linear, and right for most images.
-void save_means(const fs::path& file) {
-  const auto model = models::create(
-      {.model = "sequential", .layers = "[[layer]]\ntype='flatten'\n[[layer]]\ntype='linear'\n"},
-      {1, 28, 28}, 10);
-  const auto train = data::load_dataset({.train_limit = 1000}, data::Part::train);
-  const auto x = train.images.to(at::kFloat).flatten(1) / 255;
-  for (const auto& [name, tensor] : model.state_dict()) {
-    const at::NoGradGuard no_grad;
-    for (std::int64_t c = 0; c < 10; ++c) {
-      const auto mean = x.index({train.labels == c}).mean(0);
-      const auto& row = tensor[c];
-      row.copy_(tensor.dim() == 2 ? 2 * mean : -mean.square().sum());
-    }
-  }
-  models::save_model(file, model);
-}
 
 class CurveCli : public ::testing::Test {
  protected:

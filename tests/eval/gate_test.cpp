@@ -116,12 +116,12 @@ TEST(Gate, CertifiedClaimsReadTheCertificates) {
   auto run = run_of(shares(500, 1000));
   EXPECT_NE(message_of<DataError>([&] { check_claim(run, "certified>=0.3"); }).find("certificates"),
             std::string::npos);
-  run.record["result"]["certificates"]["accuracy"] = {{"correct", 400}, {"accuracy", 0.4}};
+  run.record["result"]["certificates"] = {{"correct", 400}, {"accuracy", 0.4}, {"n", 1000}};
   const auto check = check_claim(run, "certified >= 0.37");
   EXPECT_EQ(check.claim, "certified>=0.37");
   EXPECT_EQ(check.answer, Decision::yes);
   EXPECT_NEAR(1 - binomial_cdf(399, 1000, check.interval.low), 0.05, 1e-7);
-  run.record["result"]["certificates"]["accuracy"]["accuracy"] = 0.5;
+  run.record["result"]["certificates"]["accuracy"] = 0.5;
   EXPECT_THROW(check_claim(run, "certified>=0.37"), DataError);
 }
 

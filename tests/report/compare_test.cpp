@@ -35,7 +35,9 @@ TEST_F(Compare, Text) {
       "train-001  standard               77.0               64.0  500 (validation)  pgd-10  linf  "
       "0.1        184.2  done\n"
       "\n"
-      "[]: 95 % Clopper-Pearson interval, sampling error under this attack only. Robust accuracy "
+      "[]: 95 % interval (Clopper-Pearson, or the confidence sequence of a run that stopped "
+      "early), "
+      "sampling error under this attack only. Robust accuracy "
       "is an upper bound: a stronger attack can only lower it.\n");
 }
 
@@ -50,7 +52,9 @@ TEST_F(Compare, Markdown) {
       "| train-001 | standard | 77.0 | 64.0 | 500 (validation) | pgd-10 | linf | 0.1 | 184.2 | "
       "done |\n"
       "\n"
-      "[]: 95 % Clopper-Pearson interval, sampling error under this attack only. Robust accuracy "
+      "[]: 95 % interval (Clopper-Pearson, or the confidence sequence of a run that stopped "
+      "early), "
+      "sampling error under this attack only. Robust accuracy "
       "is an upper bound: a stronger attack can only lower it.\n");
 }
 
