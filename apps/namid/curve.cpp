@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/eval/curve.h"
 
+#include <c10/util/accumulate.h>
+
 #include "apps/namid/command_inl.h"
 #include "apps/namid/curve_command.h"
 #include "apps/namid/imported.h"
@@ -87,11 +89,13 @@ void CurveCommand::prepare() {
   classifier_ = read_model(inputs.model, imported, test_, trust);
   place(classifier_, runtime);
   const auto& shape = classifier_.info().input_shape;
-  attacks_ = curve.epsilons.empty()
-                 ? eval::search_suite(curve, attack.norm, shape, classifier_.info().num_classes)
-                 : eval::sweep_suite(suite, attack.norm,
-                                     eval::parse_radii(curve.epsilons, "epsilons", 1,
-                                                       eval::box_radius(attack.norm, shape)));
+  attacks_ =
+      curve.epsilons.empty()
+          ? eval::search_suite(curve, attack.norm, shape, classifier_.info().num_classes)
+          : eval::sweep_suite(
+                suite, attack.norm,
+                eval::parse_radii(curve.epsilons, "epsilons", 1,
+                                  eval::box_radius(attack.norm, c10::multiply_integers(shape))));
   eval::check_evaluation(classifier_, test_, attacks_, evaluate);
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/eval/curve.h"
 
+#include <c10/util/accumulate.h>
+
 #include <algorithm>
-#include <cmath>
 #include <sstream>
 
 #include "namid/core/error.h"
@@ -45,12 +46,6 @@ std::vector<CurveAttack> budgets_of(const Suite& suite) {
 
 }  // namespace
 
-double box_radius(Norm norm, const std::vector<std::int64_t>& shape) {
-  double entries = 1;
-  for (const auto size : shape) entries *= static_cast<double>(size);
-  return norm == Norm::linf ? 1 : norm == Norm::l2 ? std::sqrt(entries) : entries;
-}
-
 std::vector<double> parse_radii(const std::string& text, const std::string& option,
                                 std::size_t least, double largest) {
   const auto refuse = [&](const std::string& got) {
@@ -77,7 +72,7 @@ std::vector<double> parse_radii(const std::string& text, const std::string& opti
 Suite search_suite(const CurveOptions& options, Norm norm, const std::vector<std::int64_t>& shape,
                    std::int64_t classes) {
   attacks::validate_budget({.norm = norm, .epsilon = 0}, "curve");
-  const double reach = box_radius(norm, shape);
+  const double reach = box_radius(norm, c10::multiply_integers(shape));
   auto suite = make_suite({.suite = searches_of(options, norm), .combine = Combine::each},
                           {.budget = {.norm = norm, .epsilon = reach}});
   for (auto& attack : suite.attacks) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "namid/core/options.h"
+#include "namid/eval/box_radius.h"
 #include "namid/eval/curve_data.h"
 #include "namid/eval/evaluate.h"
 #include "namid/eval/security_curve.h"
@@ -37,10 +38,6 @@ struct CurveOptions {
   }
 };
 NAMID_CHECK_FIELDS(CurveOptions);
-
-/// The smallest radius of a ball that holds the box [0,1]^D around each of its points: linf 1, l2
-/// √D, l1 D. As budget of a search it leaves the search without a bound.
-double box_radius(attacks::Norm norm, const std::vector<std::int64_t>& shape);
 
 /// Radii of "0.1, 8/255", ascending. OptionError, naming `option`, for fewer than `least`, for one
 /// that stands twice, is not a number above 0 or larger than `largest`.

@@ -13,6 +13,7 @@
 #include "namid/core/format.h"
 #include "namid/core/option_set.h"
 #include "namid/eval/attempt_norm.h"
+#include "namid/eval/suite_order.h"
 
 namespace namid::eval {
 namespace {
@@ -30,18 +31,6 @@ std::optional<std::string> setting(const std::string& options, const std::string
 std::string options_in(const Ledger::Identity& identity, const std::string& attack) {
   const auto found = identity.find("attack " + attack);
   return found == identity.end() ? "" : found->second;
-}
-
-/// The ledger's attacks in the order of the suite; those decided on later behind.
-std::vector<std::string> names_in(const NamedLedger& run, const Ledger::Identity& identity) {
-  const auto held = run.ledger.attacks();
-  std::vector<std::string> names;
-  std::istringstream listed(identity.at("attacks"));
-  for (std::string name; std::getline(listed, name, ',');)
-    if (std::find(held.begin(), held.end(), name) != held.end()) names.push_back(name);
-  for (const auto& name : held)
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-  return names;
 }
 
 /// "apgd-t@0.3" has its budget in its name.
@@ -97,7 +86,7 @@ CurveData read(const NamedLedger& run) {
     throw DataError(
         str("[curve] ", run.name, ": the ledger does not tell the norm of its attacks"));
   std::vector<CurveAttack> attacks;
-  for (const auto& name : names_in(run, identity))
+  for (const auto& name : suite_order(run.ledger))
     attacks.push_back({name, budget_of(run, name, options_in(identity, name))});
   auto data = curve_data(run.ledger, *norm, attacks);
   check_finished(run, data);

@@ -10,6 +10,7 @@
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/eval/accuracy.h"
+#include "namid/eval/box_radius.h"
 #include "namid/eval/guard_rails.h"
 #include "namid/eval/masking_trials.h"
 
@@ -100,7 +101,7 @@ MaskingCheck large_ball(const MaskingFindings& found) {
     survivors += !trial.broken[i] && !found.white_box().broken[i];
   const auto& budget = found.job.attack.budget;
   return check_large_epsilon(survivors, found.correct,
-                             whole_box(budget.norm, found.job.dataset.images[0].numel()),
+                             box_radius(budget.norm, found.job.dataset.images[0].numel()),
                              strongest_command(found));
 }
 

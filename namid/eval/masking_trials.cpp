@@ -2,19 +2,17 @@
 #include "namid/eval/masking_trials.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/core/option_set.h"
+#include "namid/eval/box_radius.h"
 #include "namid/eval/surrogate.h"
 #include "namid/models/outputs.h"
 
 namespace namid::eval {
 namespace {
-
-using attacks::Norm;
 
 /// A trial, and on what it is run.
 struct Planned {
@@ -65,7 +63,7 @@ Planned other_loss(const MaskingJob& job, const Bench& bench) {
 
 Planned large_epsilon(const MaskingJob& job, const Bench& bench) {
   auto attack = job.attack;
-  attack.budget.epsilon = whole_box(attack.budget.norm, job.dataset.images[0].numel());
+  attack.budget.epsilon = box_radius(attack.budget.norm, job.dataset.images[0].numel());
   attack.step_size = {};
   auto planned = other_pgd(bench, "large_epsilon", attack);
   planned.trial.same_ball = false;
@@ -155,11 +153,6 @@ std::vector<std::uint8_t> broken_rows(
   }
   if (progress) progress(total, total);
   return broken;
-}
-
-double whole_box(Norm norm, std::int64_t entries) {
-  const auto d = static_cast<double>(entries);
-  return norm == Norm::linf ? 1 : norm == Norm::l2 ? std::sqrt(d) : d;
 }
 
 std::string suite_word(const attacks::PgdOptions& attack) {

@@ -30,9 +30,6 @@ std::vector<std::uint8_t> broken_rows(
     const Bench& bench, const AttackEntry& attack, Rows rows,
     const std::function<void(std::int64_t done, std::int64_t total)>& progress = {});
 
-/// Radius of the ball around any image that holds the whole box: 1 (L∞), √d (L2), d (L1).
-double whole_box(attacks::Norm norm, std::int64_t entries);
-
 /// The attack as a member of a suite: "pgd(steps=40, start=none)".
 std::string suite_word(const attacks::PgdOptions& attack);
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "namid/core/format.h"
 #include "namid/eval/attempt_norm.h"
+#include "namid/eval/suite_order.h"
 
 namespace namid::report {
 namespace {
@@ -35,19 +35,6 @@ AttackEvidence evidence_of(const std::string& name, attacks::Norm norm,
   return attack;
 }
 
-/// The ledger's attacks in the order in which the result lists them; others behind.
-std::vector<std::string> names_in_order(const RunData& run, const eval::Ledger& ledger) {
-  const auto held = ledger.attacks();
-  std::vector<std::string> names;
-  for (int i = 0; find_member(run.record, str("result/attacks/", i)); ++i) {
-    const auto name = text_at(run.record, str("result/attacks/", i, "/name"));
-    if (std::find(held.begin(), held.end(), name) != held.end()) names.push_back(name);
-  }
-  for (const auto& name : held)
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-  return names;
-}
-
 }  // namespace
 
 std::optional<Evidence> read_evidence(const RunData& run) {
@@ -57,7 +44,7 @@ std::optional<Evidence> read_evidence(const RunData& run) {
   const auto norm = recorded_norm(run);
   Evidence evidence{
       .norm = std::string(to_string(norm)), .samples = ledger.samples(), .attacks = {}};
-  for (const auto& name : names_in_order(run, ledger))
+  for (const auto& name : eval::suite_order(ledger))
     evidence.attacks.push_back(evidence_of(name, norm, ledger.attempts(name)));
   return evidence;
 }

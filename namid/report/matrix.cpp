@@ -7,6 +7,7 @@
 #include "namid/report/parts.h"
 #include "namid/report/sections.h"
 #include "namid/report/svg.h"
+#include "namid/report/table_cells.h"
 
 namespace namid::report {
 namespace {
@@ -76,7 +77,7 @@ void add_surrogate_table(Html& page, const json& matrix, const std::string& surr
   Names header = {"target", "None"}, attacks = {""};
   for (const auto& attack : matrix.at("attacks")) {
     attacks.push_back(attack.get<std::string>());
-    header.push_back(matrix_heading(attacks.back()));
+    header.push_back(paper_heading(attacks.back()));
   }
   open_heat_table(page, str("Accuracy under images made on ", surrogate), header);
   for (const auto& cell : matrix.at("cells")) {
@@ -93,7 +94,7 @@ void add_attack_table(Html& page, const json& cells, const std::string& attack) 
   const auto surrogates = names_at(cells, "surrogate");
   Names header = surrogates;
   header.insert(header.begin(), "target");
-  open_heat_table(page, str(matrix_heading(attack), ": targets by surrogates"), header);
+  open_heat_table(page, str(paper_heading(attack), ": targets by surrogates"), header);
   for (const auto& target : names_at(cells, "target")) {
     open_row(page, target);
     for (const auto& surrogate : surrogates) {

@@ -70,17 +70,10 @@ std::string latex_name(const std::string& text) {
 
 }  // namespace
 
-std::string matrix_heading(const std::string& attack) {
-  if (attack == "autoattack") return "AA";
-  std::string heading = attack;
-  for (auto& c : heading) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return heading;
-}
-
 TableLines matrix_lines(const json& matrix) {
   TableLines lines = {{"surrogate", "target", "None"}};
   for (const auto& attack : matrix.at("attacks"))
-    lines.front().push_back(matrix_heading(attack.get<std::string>()));
+    lines.front().push_back(paper_heading(attack.get<std::string>()));
   for (const auto& cell : matrix.at("cells")) {
     const auto mark = cell.at("white_box").get<bool>() ? kWhiteBox : "";
     std::vector<std::string> line = {cell.at("surrogate").get<std::string>(),

@@ -15,9 +15,6 @@ namespace namid::report {
 //    "cells": [{"surrogate", "target", "white_box", "run", "n", "natural": A,
 //               "robust": {name: A}, "errors": {name: text}}]}      A: eval/evaluate.h
 
-/// A column's heading as the paper has it: "PGD-40", "AA", "TI-DIM".
-std::string matrix_heading(const std::string& attack);
-
 /// Header and rows; an attack that failed reads "failed".
 TableLines matrix_lines(const nlohmann::json& matrix);
 

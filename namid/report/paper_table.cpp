@@ -39,12 +39,6 @@ struct Measured {
   }
 };
 
-/// As the paper heads a column.
-std::string heading_of(const std::string& attack) {
-  if (attack == "autoattack") return "AA";
-  return attack.starts_with("pgd-") ? "PGD-" + attack.substr(4) : attack;
-}
-
 std::string budget_of(const RunData& evaluation) {
   const auto facts = attack_of(evaluation);
   return facts.epsilon ? str(facts.norm, " ", epsilon_text(*facts.epsilon)) : facts.norm;
@@ -54,7 +48,7 @@ void add_attacks(Measured& out, const std::string& row, const std::string& model
                  const RunData& evaluation, const std::string& budget) {
   const auto& record = evaluation.record;
   const auto named = [&](const std::string& name) {
-    return budget.empty() ? heading_of(name) : str(heading_of(name), " (", budget, ")");
+    return budget.empty() ? paper_heading(name) : str(paper_heading(name), " (", budget, ")");
   };
   if (text_at(record, "result/combine") == "worst_case") {
     const auto suite = text_at(record, "result/suite");

@@ -96,6 +96,13 @@ std::string latex_cell(const std::string& text) {
   return out;
 }
 
+std::string paper_heading(const std::string& attack) {
+  if (attack == "autoattack") return "AA";
+  std::string heading = attack;
+  for (auto& c : heading) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return heading;
+}
+
 std::string mean_text(double mean, std::optional<double> deviation) {
   return deviation ? str(fixed(mean, 2), " ± ", fixed(*deviation, 2)) : fixed(mean, 2);
 }

@@ -23,6 +23,9 @@ std::string markdown_line(const std::vector<std::string>& cells);
 /// and what is no UTF-8 as '?'.
 std::string latex_cell(const std::string& text);
 
+/// An attack as the paper heads its column: "PGD-40", "AA", "TI-DIM".
+std::string paper_heading(const std::string& attack);
+
 /// "62.30 ± 1.21"; without a deviation the mean alone.
 std::string mean_text(double mean, std::optional<double> deviation);
 

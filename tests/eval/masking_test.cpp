@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "eval/toy.h"
+#include "namid/eval/box_radius.h"
 #include "namid/eval/masking_trials.h"
 #include "namid/models/outputs.h"
 
@@ -177,9 +178,9 @@ TEST_F(Masking, BadInputIsRefused) {
 }
 
 TEST(MaskingTrials, TheWholeBoxLiesInTheBall) {
-  EXPECT_EQ(whole_box(attacks::Norm::linf, 784), 1);
-  EXPECT_EQ(whole_box(attacks::Norm::l2, 784), 28);
-  EXPECT_EQ(whole_box(attacks::Norm::l1, 784), 784);
+  EXPECT_EQ(box_radius(attacks::Norm::linf, 784), 1);
+  EXPECT_EQ(box_radius(attacks::Norm::l2, 784), 28);
+  EXPECT_EQ(box_radius(attacks::Norm::l1, 784), 784);
 }
 
 TEST(MaskingTrials, TheWordOfASuiteIsReadBackAsTheAttack) {

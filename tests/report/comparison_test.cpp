@@ -84,7 +84,7 @@ TEST(PaperTable, IsDefencesByAttacksWithMeanAndDeviationOverModels) {
             "\\caption{Accuracies in percent, mean $\\pm$ standard deviation over models of a "
             "defence; linf 0.1}\n"
             "\\begin{tabular}{lrrrr}\n\\hline\n"
-            "defence & models & None & PGD-40 & square \\\\\n\\hline\n"
+            "defence & models & None & PGD-40 & SQUARE \\\\\n\\hline\n"
             "namid\\_t & 2 & 100.00 $\\pm$ 0.00 & 55.00 $\\pm$ 49.50 & - \\\\\n"
             "standard & 1 & 100.00 & 20.00 & 20.00 \\\\\n"
             "\\hline\n\\end{tabular}\n\\end{table}\n");

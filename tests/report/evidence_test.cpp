@@ -26,7 +26,7 @@ eval::AttemptRow attempt(std::uint64_t sample, bool success, double linf, std::i
 
 /// Samples 0 to 9, sample 9 misclassified; "weak" breaks 0 and 1, "strong" 1, 2 and 3.
 void write_ledger(const std::filesystem::path& folder) {
-  eval::Ledger ledger(folder / "ledger.sqlite", {{"model", "m"}});
+  eval::Ledger ledger(folder / "ledger.sqlite", {{"model", "m"}, {"attacks", "weak,strong"}});
   auto transaction = ledger.begin();
   for (std::uint64_t sample = 0; sample < 10; ++sample)
     ledger.add({.sample = sample,

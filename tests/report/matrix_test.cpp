@@ -8,6 +8,7 @@
 
 #include "namid/core/error.h"
 #include "namid/report/report.h"
+#include "namid/report/table_cells.h"
 #include "report/has.h"
 #include "report/markup_check.h"
 #include "report/sample_run.h"
@@ -50,7 +51,7 @@ TEST(Matrix, LinesAreThePapersColumnsWithTheDiagonalMarked) {
   EXPECT_EQ(lines[1][1], "vgg_a *");
   EXPECT_EQ(lines[2], (std::vector<std::string>{"vgg_a", "cnn", "75.00 [69.00, 80.00]",
                                                 "60.00 [54.00, 66.00]", "55.00 [49.00, 61.00]"}));
-  EXPECT_EQ(matrix_heading("ti-dim"), "TI-DIM");
+  EXPECT_EQ(paper_heading("ti-dim"), "TI-DIM");
   const auto text = matrix_text(sample_matrix());
   EXPECT_TRUE(has(text, "over all 200 images")) << text;
   EXPECT_TRUE(has(text, "linf 0.1; autoattack: wasserstein 0.005")) << text;
