@@ -32,6 +32,7 @@
 #include "namid/data/dataset.h"                // IWYU pragma: export
 #include "namid/defenses/registry.h"           // IWYU pragma: export
 #include "namid/eval/evaluate.h"               // IWYU pragma: export
+#include "namid/eval/gate.h"                   // IWYU pragma: export
 #include "namid/eval/surrogate.h"              // IWYU pragma: export
 #include "namid/mi/objectives.h"               // IWYU pragma: export
 #include "namid/models/model_file.h"           // IWYU pragma: export

@@ -6,6 +6,7 @@
 
 #include "apps/namid/command.h"
 #include "apps/namid/flags.h"
+#include "apps/namid/gate_command.h"
 #include "namid/core/log.h"
 #include "namid/core/version.h"
 #include "namid/run/stop_token.h"
@@ -45,6 +46,7 @@ int run_program(int argc, char** argv) {
   add_mi(app, arguments_of("mi", argc, argv));
   add_verify(app);
   add_compare(app);
+  add_gate(app);
   add_ledger(app);
   add_report(app);
   add_reproduce(app);
