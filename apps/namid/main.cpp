@@ -42,6 +42,7 @@ int run_program(int argc, char** argv) {
   add_train(app);
   add_estimate(app);
   add_evaluate(app);
+  add_transfer(app);
   add_attack(app, arguments_of("attack", argc, argv));
   add_mi(app, arguments_of("mi", argc, argv));
   add_verify(app);

@@ -9,6 +9,7 @@
 #include "apps/namid/mi_command.h"
 #include "apps/namid/reproduce_command.h"
 #include "apps/namid/train_command.h"
+#include "apps/namid/transfer_command.h"
 #include "namid/io/records.h"
 
 namespace namid::app {
@@ -20,6 +21,7 @@ std::unique_ptr<RunCommand> make_command(const std::string& name) {
   if (name == "evaluate") return std::make_unique<EvaluateCommand>();
   if (name == "attack") return std::make_unique<AttackCommand>();
   if (name == "reproduce") return std::make_unique<ReproduceCommand>();
+  if (name == "transfer") return std::make_unique<TransferCommand>();
   if (name == "demo") return std::make_unique<DemoCommand>();
   throw DataError("run.json: unknown command '" + name + "'");
 }

@@ -43,6 +43,7 @@ std::filesystem::path write_report(const std::filesystem::path& path) {
   add_scores(page, run);
   add_studies(page, run);
   add_reproduction(page, run);
+  add_matrix(page, run);
   add_classes(page, run);
   add_gallery(page, run);
   add_cost(page, run);

@@ -32,6 +32,8 @@ void add_scores(Html& page, const RunData& run);
 void add_studies(Html& page, const RunData& run);
 /// A reproduced table or figure of the paper, published beside measured.
 void add_reproduction(Html& page, const RunData& run);
+/// Surrogates by targets of `namid transfer`.
+void add_matrix(Html& page, const RunData& run);
 void add_classes(Html& page, const RunData& run);
 /// Clean, adversarial and amplified difference of the images that the evaluations kept.
 void add_gallery(Html& page, const RunData& run);
