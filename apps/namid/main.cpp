@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "apps/namid/command.h"
+#include "apps/namid/curve_command.h"
 #include "apps/namid/flags.h"
 #include "apps/namid/gate_command.h"
 #include "namid/core/log.h"
@@ -43,6 +44,7 @@ int run_program(int argc, char** argv) {
   add_estimate(app);
   add_evaluate(app);
   add_transfer(app);
+  add_curve(app);
   add_attack(app, arguments_of("attack", argc, argv));
   add_mi(app, arguments_of("mi", argc, argv));
   add_verify(app);

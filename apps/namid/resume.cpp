@@ -3,6 +3,7 @@
 
 #include "apps/namid/attack_command.h"
 #include "apps/namid/command.h"
+#include "apps/namid/curve_command.h"
 #include "apps/namid/demo_command.h"
 #include "apps/namid/evaluate_command.h"
 #include "apps/namid/flags.h"
@@ -19,6 +20,7 @@ std::unique_ptr<RunCommand> make_command(const std::string& name) {
   if (name == "estimate") return std::make_unique<EstimateCommand>();
   if (name == "mi") return std::make_unique<MiCommand>();
   if (name == "evaluate") return std::make_unique<EvaluateCommand>();
+  if (name == "curve") return std::make_unique<CurveCommand>();
   if (name == "attack") return std::make_unique<AttackCommand>();
   if (name == "reproduce") return std::make_unique<ReproduceCommand>();
   if (name == "transfer") return std::make_unique<TransferCommand>();

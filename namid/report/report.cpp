@@ -50,6 +50,7 @@ std::filesystem::path write_report(const std::filesystem::path& path) {
   add_model_card(page, run);
   add_provenance(page, run);
   page.close();
+  add_security_curve(page, run);
   add_footer(page, run);
   const std::filesystem::path file = path / "report.html";
   if (has_model_card(run)) io::write_file_atomically(path / "model_card.json", card_text(run));

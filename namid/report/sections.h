@@ -27,6 +27,8 @@ void add_attack(Html& page, const RunData& run);
 /// Loss, accuracies, DV scores and the learning rate (if it moves) over training.
 void add_curves(Html& page, const RunData& run);
 /// Mean DV scores, and what they are not.
+/// The security curve of `namid curve` with its band and anchors.
+void add_security_curve(Html& page, const RunData& run);
 void add_scores(Html& page, const RunData& run);
 /// Scores per attack and class of `namid mi`, and the quantities of the paper's Fig. 2 and 4.
 void add_studies(Html& page, const RunData& run);

@@ -63,6 +63,7 @@ svg .tick{fill:var(--soft)}svg .mid{text-anchor:middle}svg .end{text-anchor:end}
 svg .heading{font-weight:600;font-size:12.5px}svg .label{font-weight:600}
 svg .grid{stroke:var(--rule);stroke-width:1}svg .axis{stroke:var(--soft);stroke-width:1}
 svg .line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
+svg .band{fill:var(--c0);fill-opacity:.16;stroke:none}
 svg .whisker{stroke-width:2}svg .join{stroke:var(--soft);stroke-width:2;opacity:.55}
 svg.pair{width:120px;height:14px;vertical-align:middle}
 circle.c0,text.c0{fill:var(--c0)}circle.c1,text.c1{fill:var(--c1)}circle.c2,text.c2{fill:var(--c2)}
