@@ -34,6 +34,7 @@
 #include "namid/eval/curve.h"                  // IWYU pragma: export
 #include "namid/eval/evaluate.h"               // IWYU pragma: export
 #include "namid/eval/gate.h"                   // IWYU pragma: export
+#include "namid/eval/masking.h"                // IWYU pragma: export
 #include "namid/eval/surrogate.h"              // IWYU pragma: export
 #include "namid/eval/transfer_images.h"        // IWYU pragma: export
 #include "namid/mi/objectives.h"               // IWYU pragma: export

@@ -7,6 +7,7 @@
 #include "apps/namid/demo_command.h"
 #include "apps/namid/evaluate_command.h"
 #include "apps/namid/flags.h"
+#include "apps/namid/masking_command.h"
 #include "apps/namid/mi_command.h"
 #include "apps/namid/reproduce_command.h"
 #include "apps/namid/train_command.h"
@@ -21,6 +22,7 @@ std::unique_ptr<RunCommand> make_command(const std::string& name) {
   if (name == "mi") return std::make_unique<MiCommand>();
   if (name == "evaluate") return std::make_unique<EvaluateCommand>();
   if (name == "curve") return std::make_unique<CurveCommand>();
+  if (name == "masking") return std::make_unique<MaskingCommand>();
   if (name == "attack") return std::make_unique<AttackCommand>();
   if (name == "reproduce") return std::make_unique<ReproduceCommand>();
   if (name == "transfer") return std::make_unique<TransferCommand>();

@@ -38,6 +38,7 @@ std::filesystem::path write_report(const std::filesystem::path& path) {
   add_accuracies(page, run);
   add_overlap(page, run);
   add_norms(page, run);
+  add_masking(page, run);
   add_attack(page, run);
   add_curves(page, run);
   add_scores(page, run);

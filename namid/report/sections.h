@@ -23,6 +23,8 @@ void add_overlap(Html& page, const RunData& run);
 void add_norms(Html& page, const RunData& run);
 /// Passes, time and memory.
 void add_cost(Html& page, const RunData& run);
+/// Checks for masked gradients, and the attacks that break the model.
+void add_masking(Html& page, const RunData& run);
 void add_attack(Html& page, const RunData& run);
 /// Loss, accuracies, DV scores and the learning rate (if it moves) over training.
 void add_curves(Html& page, const RunData& run);
