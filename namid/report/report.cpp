@@ -38,6 +38,7 @@ std::filesystem::path write_report(const std::filesystem::path& path) {
   add_accuracies(page, run);
   add_overlap(page, run);
   add_norms(page, run);
+  add_security_curve(page, run);
   add_masking(page, run);
   add_attack(page, run);
   add_curves(page, run);
@@ -51,7 +52,6 @@ std::filesystem::path write_report(const std::filesystem::path& path) {
   add_model_card(page, run);
   add_provenance(page, run);
   page.close();
-  add_security_curve(page, run);
   add_footer(page, run);
   const std::filesystem::path file = path / "report.html";
   if (has_model_card(run)) io::write_file_atomically(path / "model_card.json", card_text(run));

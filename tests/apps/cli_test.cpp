@@ -115,6 +115,11 @@ TEST(Cli, ListsEverythingAsTextMarkdownAndJson) {
   EXPECT_TRUE(json::parse(run_program("doctor --json").text).contains("torch"));
 }
 
+TEST(Cli, ABarInATextStaysInItsMarkdownCell) {
+  EXPECT_NE(run_program("list data --markdown").text.find("*.png\\|jpg"), std::string::npos);
+  EXPECT_NE(run_program("list data").text.find("*.png|jpg"), std::string::npos);
+}
+
 TEST(Cli, AProfileChangesDefaultsAndIsListed) {
   const auto pages = json::parse(run_program("list options --json").text);
   const auto defaults = [&](const std::string& page) {
