@@ -51,7 +51,9 @@ void EvaluateCommand::prepare_attacks() {
         "[evaluate] surrogate: attacks on the scores of estimators see the model itself; leave out "
         "--adaptive-estimators or --surrogate");
   attacks_ = eval::make_suite(suite, attack);
-  if (masked.checks) validate(masking, "masking");
+  if (!masked.checks) return;
+  validate(masking, "masking");
+  attacks::validate_budget(attack.budget, "attack");
 }
 
 void EvaluateCommand::prepare() {

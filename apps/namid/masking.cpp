@@ -92,6 +92,7 @@ void MaskingCommand::prepare() {
   validate(masking, "masking");
   validate(attack, "attack");
   refuse_targeted(attack);
+  attacks::validate_budget(attack.budget, "attack");
   if (inputs.model.empty())
     throw OptionError("[masking] expected the model to look at: namid masking MODEL");
   test_ = data::load_dataset(data, data::Part::test);

@@ -190,8 +190,6 @@ json masking_report(const MaskingJob& job) {
   validate(job.options, "masking");
   attacks::validate_budget(job.attack.budget, "attack");
   pgd_entry(job.attack);  // its options
-  if (job.attack.budget.epsilon == 0)
-    throw OptionError("[masking] epsilon: expected > 0, got 0; nothing is attacked in that ball");
   check_fit(job.model, job.dataset);
   if (job.surrogate) attacks::check_surrogate(*job.surrogate, job.model, "masking");
   const auto start = Clock::now();

@@ -139,8 +139,7 @@ TEST_F(MaskingCli, BadInput) {
   expect("nowhere", 3, "no such file or run folder");
   expect(model("honest") + " --masking-images 2", 2, "images: expected");
   expect(model("honest") + " --epsilon 8", 2, "255");
-  expect(model("honest") + " --epsilon 0 --out " + (temp_ / "runs").string(), 2,
-         "epsilon: expected > 0");
+  expect(model("honest") + " --norm l0", 2, "norm: expected linf, l2, l1");
   expect(model("honest") + " --targeted", 2, "untargeted");
   expect(model("honest") + " --surrogate nowhere", 3, "no such file or run folder");
 }
