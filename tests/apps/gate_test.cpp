@@ -21,7 +21,7 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 /// Two models' evaluations, complete and stopped early, and one of fewer images.
-class GateCli : public ::testing::Test {
+class GateCliSlow : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     temp_ = new TempFolder;
@@ -65,9 +65,9 @@ class GateCli : public ::testing::Test {
 
   static TempFolder* temp_;
 };
-TempFolder* GateCli::temp_ = nullptr;
+TempFolder* GateCliSlow::temp_ = nullptr;
 
-TEST_F(GateCli, PassesWhatIsShownAndEndsInSixForTheRest) {
+TEST_F(GateCliSlow, PassesWhatIsShownAndEndsInSixForTheRest) {
   expect_end("gate " + run("one") + " --decide 'robust<=0.9' --decide 'natural>=0'", 0, "Passed.");
   expect_end("gate " + run("one") + " --decide 'robust>=0.9'", 6, "robust>=0.9: no.");
   expect_end("gate " + run("one") + " --decide 'robust>=" + measured("one") + "'", 6,
@@ -77,7 +77,7 @@ TEST_F(GateCli, PassesWhatIsShownAndEndsInSixForTheRest) {
              "undecided, so not shown");
 }
 
-TEST_F(GateCli, StoppedRunsRestOnTheConfidenceSequenceOfTheirRule) {
+TEST_F(GateCliSlow, StoppedRunsRestOnTheConfidenceSequenceOfTheirRule) {
   const auto told = run_program("gate " + run("stopped") + " --decide 'robust<=0.9' --baseline " +
                                 run("one") + " --max-drop 1% --json");
   const auto found = json::parse(told.text);
@@ -93,7 +93,7 @@ TEST_F(GateCli, StoppedRunsRestOnTheConfidenceSequenceOfTheirRule) {
   EXPECT_EQ(told.code, found["met"] == true ? 0 : 6);
 }
 
-TEST_F(GateCli, WritesJunitAnewAndAppendsTheSummary) {
+TEST_F(GateCliSlow, WritesJunitAnewAndAppendsTheSummary) {
   const auto junit = *temp_ / "gate.xml", summary = *temp_ / "summary.md";
   std::ofstream(junit) << "old";
   std::ofstream(summary) << "before\n";
@@ -108,7 +108,7 @@ TEST_F(GateCli, WritesJunitAnewAndAppendsTheSummary) {
              4, "x.xml");
 }
 
-TEST_F(GateCli, BadInputSaysWhatToDo) {
+TEST_F(GateCliSlow, BadInputSaysWhatToDo) {
   const auto one = run("one"), gate = "gate " + one + " ";
   expect_end(gate, 2, "expected a question");
   expect_end(gate + "--baseline " + one, 2, "expected both or neither");
@@ -123,7 +123,7 @@ TEST_F(GateCli, BadInputSaysWhatToDo) {
   expect_end("gate " + (*temp_ / "nowhere").string() + " --decide 'robust>0'", 3, "nowhere");
 }
 
-TEST_F(GateCli, NeedsALedgerWithSamples) {
+TEST_F(GateCliSlow, NeedsALedgerWithSamples) {
   const auto copy = *temp_ / "copy";
   fs::remove_all(copy);
   fs::copy(run("one"), copy, fs::copy_options::recursive);
@@ -136,7 +136,7 @@ TEST_F(GateCli, NeedsALedgerWithSamples) {
   expect_end(gate, 3, "ledger.sqlite");
 }
 
-TEST_F(GateCli, ComparisonsArePairedAndRefuseOtherImages) {
+TEST_F(GateCliSlow, ComparisonsArePairedAndRefuseOtherImages) {
   const auto two = "compare " + run("one") + " " + run("two");
   const auto paired = json::parse(run_program(two + " --paired --json").text);
   EXPECT_EQ(paired["runs"].size(), 2u);
@@ -151,7 +151,7 @@ TEST_F(GateCli, ComparisonsArePairedAndRefuseOtherImages) {
 }
 
 /// The commands of the workflow that users copy are commands of this program.
-TEST_F(GateCli, TheExampleWorkflowUsesFlagsThatExist) {
+TEST_F(GateCliSlow, TheExampleWorkflowUsesFlagsThatExist) {
   const auto workflow = bytes_of(fs::path(NAMID_SOURCE_DIR) / "examples/ci/robustness.yml");
   const std::regex flag("--[a-z]+(-[a-z]+)*");
   std::string help;
