@@ -116,10 +116,9 @@ TEST_F(MaskingCli, ASurrogateMakesTheTransferCheck) {
 
 TEST_F(MaskingCli, AnEvaluationAddsTheSameBlockOnlyWhereItIsAskedFor) {
   const auto evaluate = [&](const std::string& flags) {
-    const auto done =
-        run_program("evaluate " + model("steep") +
-                    " --epsilon 0.1 --steps 10 --test-limit 40 --quiet --json " +
-                    "--compute-batch 20 --threads 1 --out " + (temp_ / "runs").string() + flags);
+    const auto done = run_program(
+        "evaluate " + model("steep") + " --epsilon 0.1 --steps 10 --test-limit 40 --quiet --json " +
+        "--compute-batch 20 --threads 1 --out " + (temp_ / "runs").string() + flags);
     EXPECT_EQ(done.code, 0) << done.text;
     return json::parse(done.text);
   };
@@ -139,7 +138,7 @@ TEST_F(MaskingCli, BadInput) {
   expect("nowhere", 3, "no such file or run folder");
   expect(model("honest") + " --masking-images 2", 2, "images: expected");
   expect(model("honest") + " --epsilon 8", 2, "255");
-  expect(model("honest") + " --norm l0", 2, "norm: expected linf, l2, l1");
+  expect(model("honest") + " --norm l0", 2, "norm: expected linf or l2 or l1, got l0");
   expect(model("honest") + " --targeted", 2, "untargeted");
   expect(model("honest") + " --surrogate nowhere", 3, "no such file or run folder");
 }
