@@ -20,7 +20,7 @@ using nlohmann::json;
 using testing::bytes_of;
 using testing::TempFolder;
 
-constexpr std::int64_t kImages = 40;
+constexpr std::int64_t kCurveImages = 40;
 
 /// Curves of the linear toy model, whose smallest norms are |w·x + b| over the dual norm of w.
 class Curve : public ::testing::Test {
@@ -50,12 +50,12 @@ class Curve : public ::testing::Test {
 
   /// Exact radii of the toy model's images, in order of the ids.
   std::vector<double> exact(double dual_norm) const {
-    std::vector<std::int64_t> rows(kImages);
-    for (std::int64_t i = 0; i < kImages; ++i) rows[static_cast<std::size_t>(i)] = i;
+    std::vector<std::int64_t> rows(kCurveImages);
+    for (std::int64_t i = 0; i < kCurveImages; ++i) rows[static_cast<std::size_t>(i)] = i;
     const auto batch = data::make_batch(data_, rows);
     const auto logits = model_(batch.x);
     std::vector<double> radii;
-    for (std::int64_t i = 0; i < kImages; ++i) {
+    for (std::int64_t i = 0; i < kCurveImages; ++i) {
       const double z = logits[i][1].item<double>();
       const auto label = batch.y[i].item<std::int64_t>();
       radii.push_back((z > 0) == (label == 1) ? std::abs(z) / dual_norm : 0);
@@ -68,7 +68,7 @@ class Curve : public ::testing::Test {
   }
 
   models::Classifier model_ = toy_model();
-  data::Dataset data_ = toy_data(kImages);
+  data::Dataset data_ = toy_data(kCurveImages);
   TempFolder temp_;
 };
 
