@@ -1,5 +1,5 @@
 # Two commands do everything: `make demo` and `make test`. Both set up what is missing first.
-.PHONY: setup configure build demo test bench check-full format clean
+.PHONY: setup configure build demo test bench check-full docs format clean
 BUILD := build/release
 
 setup:
@@ -25,6 +25,10 @@ bench: build
 
 check-full: build
 	@scripts/check-full
+
+# The documentation as a site in build/docs.
+docs: build
+	@scripts/docs
 
 format:
 	@scripts/format

@@ -31,8 +31,12 @@
 #include "namid/attacks/warp.h"                // IWYU pragma: export
 #include "namid/data/dataset.h"                // IWYU pragma: export
 #include "namid/defenses/registry.h"           // IWYU pragma: export
+#include "namid/eval/curve.h"                  // IWYU pragma: export
 #include "namid/eval/evaluate.h"               // IWYU pragma: export
+#include "namid/eval/gate.h"                   // IWYU pragma: export
+#include "namid/eval/masking.h"                // IWYU pragma: export
 #include "namid/eval/surrogate.h"              // IWYU pragma: export
+#include "namid/eval/transfer_images.h"        // IWYU pragma: export
 #include "namid/mi/objectives.h"               // IWYU pragma: export
 #include "namid/models/model_file.h"           // IWYU pragma: export
 #include "namid/models/registry.h"             // IWYU pragma: export

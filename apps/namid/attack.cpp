@@ -3,9 +3,9 @@
 #include "apps/namid/command_inl.h"
 #include "apps/namid/imported.h"
 #include "apps/namid/inputs.h"
+#include "apps/namid/progress_lines.h"
 #include "namid/attacks/transfer.h"
 #include "namid/core/log.h"
-#include "namid/core/progress.h"
 #include "namid/io/sha256.h"
 #include "namid/run/stop_token.h"
 
@@ -13,20 +13,6 @@ namespace namid::app {
 namespace {
 
 constexpr const char* kSetFile = "adversarial.npz";
-
-/// One progress line per stage.
-auto progress_lines(bool show) {
-  return [mode = show ? ProgressMode::automatic : ProgressMode::none, shown = std::string(),
-          line = std::shared_ptr<Progress>()](const std::string& stage, std::int64_t done,
-                                              std::int64_t total) mutable {
-    if (stage != shown) {
-      line.reset();  // ends the line before the next begins
-      line = std::make_shared<Progress>(stage, total, mode);
-      shown = stage;
-    }
-    line->update(done);
-  };
-}
 
 std::string norms_line(const json& norms) {
   std::string text;

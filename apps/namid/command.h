@@ -135,6 +135,7 @@ void add_compare(CLI::App& app);
 void add_ledger(CLI::App& app);
 void add_report(CLI::App& app);
 void add_reproduce(CLI::App& app);
+void add_transfer(CLI::App& app);
 void add_resume(CLI::App& app);
 void add_list(CLI::App& app);
 void add_inspect(CLI::App& app);

@@ -29,8 +29,8 @@ void add_run_command(CLI::App& app, const std::string& help, const std::string& 
                     str(names_a_model ? "model run or file" : "what to reproduce", " (also --",
                         positional, ")"));
   add_output_flags(*sub, state->output);
-  const bool takes_init = state->command.command() == "train";
-  if (takes_init || (names_a_model && !positional.empty()))
+  const auto name = state->command.command();
+  if (name == "train" || name == "transfer" || (names_a_model && !positional.empty()))
     add_trust_flag(*sub, state->output.trust);
   state->flags = std::make_unique<Flags>(*sub, state->command.options());
   sub->callback([state, positional] {

@@ -5,6 +5,7 @@
 #include "apps/namid/evaluate_command.h"
 #include "apps/namid/imported.h"
 #include "apps/namid/inputs.h"
+#include "apps/namid/masking_command.h"
 #include "namid/eval/evaluation.h"
 #include "namid/eval/surrogate.h"
 #include "namid/run/stop_token.h"
@@ -36,7 +37,9 @@ OptionSet EvaluateCommand::options() {
       .add("", data)
       .add("", runtime)
       .add("attack", attack)
-      .add("adaptive", adaptive, false);
+      .add("adaptive", adaptive, false)
+      .add("masking", masked, false)
+      .add("masking", masking, false);
   return set;
 }
 
@@ -48,6 +51,9 @@ void EvaluateCommand::prepare_attacks() {
         "[evaluate] surrogate: attacks on the scores of estimators see the model itself; leave out "
         "--adaptive-estimators or --surrogate");
   attacks_ = eval::make_suite(suite, attack);
+  if (!masked.checks) return;
+  validate(masking, "masking");
+  attacks::validate_budget(attack.budget, "attack");
 }
 
 void EvaluateCommand::prepare() {
@@ -92,8 +98,25 @@ json EvaluateCommand::record() const {
 }
 
 json EvaluateCommand::run(const run::RunFolder& folder, bool resume) {
-  return eval::evaluate(classifier_, test_, attacks_, evaluate, folder, &run::process_stop_token(),
-                        resume, show_progress);
+  const auto model = models::with_logits(classifier_, inputs.outputs);
+  auto result = eval::evaluate(model, test_, attacks_, evaluate, folder, &run::process_stop_token(),
+                               resume, show_progress);
+  if (masked.checks) result["masking"] = masking_result();
+  return result;
+}
+
+json EvaluateCommand::masking_result() const {
+  MaskingCommand checks;
+  checks.inputs = {.model = inputs.model, .surrogate = inputs.surrogate, .outputs = inputs.outputs};
+  checks.imported = imported;
+  checks.data = data;
+  checks.attack = attack;
+  checks.masking = masking;
+  checks.work.seed = evaluate.seed;
+  checks.show_progress = show_progress;
+  checks.trust = trust;
+  const auto* surrogate = attacks_.surrogate ? &*attacks_.surrogate : nullptr;
+  return checks.report({.model = classifier_, .dataset = test_, .surrogate = surrogate});
 }
 
 std::string EvaluateCommand::summary(const json& result, const run::RunFolder& folder) const {

@@ -6,9 +6,11 @@
 #include "namid/data/dataset.h"
 #include "namid/eval/adaptive.h"
 #include "namid/eval/evaluate.h"
+#include "namid/eval/masking.h"
 #include "namid/eval/suite.h"
 #include "namid/models/classifier.h"
 #include "namid/models/import_weights.h"
+#include "namid/models/outputs.h"
 
 namespace namid::app {
 
@@ -28,11 +30,22 @@ class EvaluateCommand : public RunCommand {
   struct Inputs {
     std::string model;
     std::string surrogate;
+    models::Outputs outputs = models::Outputs::logits;
     static constexpr auto fields() {
       return std::tuple{field("model", &Inputs::model, "model run or file that is attacked"),
                         field("surrogate", &Inputs::surrogate,
                               "model run or file that the attacks see instead (transfer); the "
-                              "attacked model judges; empty: none")};
+                              "attacked model judges; empty: none"),
+                        field("outputs", &Inputs::outputs,
+                              "what the model gives; probabilities: attacks see their logarithm")};
+    }
+  };
+  struct Masked {
+    bool checks = false;
+    static constexpr auto fields() {
+      return std::tuple{field("checks", &Masked::checks,
+                              "look for masked gradients too (namid masking), on PGD by "
+                              "--attack-...")};
     }
   };
   Inputs inputs;
@@ -42,6 +55,8 @@ class EvaluateCommand : public RunCommand {
   data::DataOptions data;
   attacks::PgdOptions attack;
   eval::AdaptiveOptions adaptive;
+  Masked masked;
+  eval::MaskingOptions masking;
 
  protected:
   /// Options checked, the suite made; what needs no model.
@@ -56,6 +71,7 @@ class EvaluateCommand : public RunCommand {
  private:
   std::string suite_name() const;
   void add_adaptive_attacks();
+  json masking_result() const;
 };
 
 /// What a person reads of an evaluation's result.

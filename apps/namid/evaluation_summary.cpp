@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/namid/evaluate_command.h"
 #include "apps/namid/inputs.h"
+#include "apps/namid/masking_command.h"
 #include "namid/core/format.h"
 
 namespace namid::app {
@@ -64,6 +65,7 @@ std::string evaluation_summary(const json& result, const run::RunFolder& folder)
   if (result.contains("decision")) text += result["decision"].value("text", "") + "\n";
   if (result["self_test"].is_object() && !result["self_test"].value("passed", true))
     text += "self-test: verdicts near the boundary may depend on neighbours in the batch\n";
+  if (result.contains("masking")) text += masking_text(result["masking"]);
   return text + str("run folder ", folder.path().string(), "\n");
 }
 

@@ -38,7 +38,8 @@ void record_end(const run::RunFolder& folder, const char* status, int code, doub
   folder.update_record({{"status", status},
                         {"exit_code", code},
                         {"ended", utc_now()},
-                        {"seconds", before + seconds}});
+                        {"seconds", before + seconds},
+                        {"peak_memory", run::peak_memory()}});
 }
 
 }  // namespace

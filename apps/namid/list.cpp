@@ -84,6 +84,13 @@ Rows list_bounds() {
   return rows;
 }
 
+/// A text within a table: a bar would end its cell.
+std::string markdown_cell(const std::string& text) {
+  std::string made;
+  for (const char c : text) made += c == '|' ? std::string("\\|") : std::string(1, c);
+  return made;
+}
+
 std::string render(const Rows& rows, bool markdown) {
   if (rows.empty()) return "";
   std::vector<std::size_t> widths(rows.front().size());
@@ -96,8 +103,8 @@ std::string render(const Rows& rows, bool markdown) {
     std::string line = markdown ? "|" : "";
     for (std::size_t c = 0; c < widths.size(); ++c) {
       const std::string value = cell(c);
-      line +=
-          markdown ? " " + value + " |" : value + std::string(widths[c] - value.size() + 2, ' ');
+      line += markdown ? " " + markdown_cell(value) + " |"
+                       : value + std::string(widths[c] - value.size() + 2, ' ');
     }
     text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
   };
@@ -116,7 +123,8 @@ struct OptionPage {
 
 std::vector<OptionPage> option_pages() {
   std::vector<OptionPage> pages;
-  for (const auto* name : {"demo", "train", "estimate", "evaluate", "mi", "reproduce"}) {
+  for (const auto* name : {"demo", "train", "estimate", "evaluate", "transfer", "curve", "masking",
+                           "mi", "reproduce"}) {
     std::shared_ptr<RunCommand> command = make_command(name);
     pages.push_back({name, command->options(), command});
   }

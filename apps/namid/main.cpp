@@ -5,7 +5,10 @@
 #include <exception>
 
 #include "apps/namid/command.h"
+#include "apps/namid/curve_command.h"
 #include "apps/namid/flags.h"
+#include "apps/namid/gate_command.h"
+#include "apps/namid/masking_command.h"
 #include "namid/core/log.h"
 #include "namid/core/version.h"
 #include "namid/run/stop_token.h"
@@ -41,10 +44,14 @@ int run_program(int argc, char** argv) {
   add_train(app);
   add_estimate(app);
   add_evaluate(app);
+  add_transfer(app);
+  add_curve(app);
   add_attack(app, arguments_of("attack", argc, argv));
+  add_masking(app);
   add_mi(app, arguments_of("mi", argc, argv));
   add_verify(app);
   add_compare(app);
+  add_gate(app);
   add_ledger(app);
   add_report(app);
   add_reproduce(app);

@@ -207,7 +207,10 @@ class Maker {
     recipe.variant = "surrogate";
     recipe.paper = str("Tables 2, 5 and 6: ", data_title(data_), ", surrogate VGG-19");
     add(recipe, {{"defense", "standard"}, {"model", "vgg19"}}, size_.training);
-    if (scale_ == Scale::tiny) set(recipe, "model", "small_cnn");  // VGG needs 32 × 32 images
+    if (scale_ == Scale::tiny) {  // VGG needs 32 × 32 images; of width 8 it would be the target
+      set(recipe, "model", "small_cnn");
+      set(recipe, "width", "16");
+    }
     finish(recipe);
   }
 

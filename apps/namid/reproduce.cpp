@@ -13,26 +13,10 @@
 #include "namid/run/stop_token.h"
 
 namespace namid::app {
-namespace {
-
-constexpr auto kPgd = "pgd-40";
-constexpr std::array kCheckpoints{"last", "best"};
 
 std::string seed_folder(int seed) {
   return str("seed-", seed < 10 ? "0" : "", seed);
 }
-
-std::string evaluation_name(const Recipe& recipe, const std::string& checkpoint,
-                            const std::string& column) {
-  return str(recipe.name, "-", checkpoint, "-", column);
-}
-
-bool is_done(const std::filesystem::path& stage) {
-  return std::filesystem::exists(stage / "run.json") &&
-         run::RunFolder::open(stage).read_record().value("status", "") == "done";
-}
-
-}  // namespace
 
 std::string ReproduceCommand::default_name() const {
   return str(reproduce.table, "-", to_string(reproduce.scale));
@@ -68,6 +52,7 @@ json ReproduceCommand::record() const {
 }
 
 int ReproduceCommand::seeds_of(const Recipe& recipe) const {
+  if (recipe.kind == RecipeKind::surrogate) return std::max(reproduce.seeds, reproduce.main_seeds);
   const bool main =
       reproduce.main_seeds > 0 && recipe.variant.empty() &&
       (recipe.defense == "standard" || recipe.defense == "namid" || recipe.defense == "selected");
@@ -115,30 +100,6 @@ void ReproduceCommand::run_recipe(const Recipe& recipe, const run::RunFolder& fo
   adjust(command, command.train);
 }
 
-void ReproduceCommand::evaluate(const Recipe& recipe, const run::RunFolder& folder, int seed) {
-  for (const std::string checkpoint : kCheckpoints) {
-    for (const auto& [column, suite] :
-         {std::pair{std::string(kPgd), std::string("pgd")},
-          std::pair{judge_name(reproduce.scale), judging_suite(reproduce.scale)}}) {
-      EvaluateCommand command;
-      command.inputs.model = (folder / recipe.name / (checkpoint + ".safetensors")).string();
-      command.suite.suite = suite;
-      command.evaluate.seed = static_cast<std::uint64_t>(seed);
-      command.evaluate.gallery = 0;
-      if (reproduce.test_limit > 0 && reproduce.test_limit < command.evaluate.compute_batch)
-        command.evaluate.compute_batch = static_cast<int>(reproduce.test_limit);
-      command.data.data = data_of(recipe);
-      command.data.test_limit = reproduce.test_limit;
-      const auto options = command.options();
-      for (const auto& [path, text] : recipe.settings)
-        if (path == "attack.norm" || path == "attack.epsilon") options.set(path, text);
-      command.runtime = runtime;
-      command.show_progress = show_progress;
-      run_child(command, folder, evaluation_name(recipe, checkpoint, column));
-    }
-  }
-}
-
 void ReproduceCommand::run_seed(const run::RunFolder& folder, int seed) {
   for (const auto& recipe : recipes_) {
     if (seed >= seeds_of(recipe)) continue;
@@ -150,11 +111,12 @@ void ReproduceCommand::run_seed(const run::RunFolder& folder, int seed) {
     }
     try {
       run_recipe(recipe, folder, seed);
-      if (is_shown(recipe)) evaluate(recipe, folder, seed);
+      if (is_shown(recipe) && !is_black_box(reproduce.table)) evaluate(recipe, folder, seed);
     } catch (const NumericError& error) {  // one row that diverges is one row that is reported
       log_warning(recipe.name, " (seed ", seed, "): ", error.what());
     }
   }
+  if (is_black_box(reproduce.table)) transfer(folder, seed);
 }
 
 void ReproduceCommand::run_seeds(const run::RunFolder& folder, int job) {
@@ -167,40 +129,6 @@ void ReproduceCommand::run_seeds(const run::RunFolder& folder, int job) {
     run_seed(child, seed);
     child.update_record({{"status", "done"}});
   }
-}
-
-report::MeasuredRow ReproduceCommand::measure(const Recipe& recipe,
-                                              const run::RunFolder& folder) const {
-  report::MeasuredRow row{.name = recipe.name,
-                          .paper = recipe.paper,
-                          .table = published_table(reproduce.table, recipe.norm),
-                          .data = recipe.data,
-                          .norm = std::string(to_string(recipe.norm)),
-                          .defense = recipe.defense,
-                          .variant = recipe.variant,
-                          .baseline = baseline_of(recipe, recipes_)};
-  for (int seed = 0; seed < seeds_of(recipe); ++seed) {
-    const auto run = folder / seed_folder(seed) / recipe.name;
-    if (!is_done(run)) {
-      const auto record = std::filesystem::exists(run / "run.json")
-                              ? run::RunFolder::open(run).read_record()
-                              : json{};
-      row.failures.push_back(str("seed ", seed, ": ", record.value("error", "not run")));
-      continue;
-    }
-    row.seeds.push_back(static_cast<std::uint64_t>(seed));
-    for (const std::string checkpoint : kCheckpoints) {
-      auto& columns = row.verdicts[checkpoint];
-      for (const auto& column : {std::string(kPgd), judge_name(reproduce.scale)}) {
-        const auto read =
-            report::read_verdicts(folder / seed_folder(seed) /
-                                  evaluation_name(recipe, checkpoint, column) / "ledger.sqlite");
-        if (column == kPgd) columns["none"].push_back(read.natural);
-        if (!is_black_box(reproduce.table)) columns[column].push_back(read.robust);
-      }
-    }
-  }
-  return row;
 }
 
 json ReproduceCommand::scores(const run::RunFolder& folder) const {
@@ -243,6 +171,9 @@ std::string ReproduceCommand::heading() const {
              reproduce.scale == Scale::tiny ? data::DataOptions{}.data + ", small_cnn"
                                             : "a part of the data, resnet18 of width 16",
              "; published: the paper's data and network. apgd: APGD-CE, then APGD-T.\n",
+             is_black_box(reproduce.table)
+                 ? "Black-box: images made on a surrogate after standard adversarial training.\n"
+                 : "",
              reproduce.changes.empty() ? "" : str("Changed: ", reproduce.changes, "\n"));
 }
 

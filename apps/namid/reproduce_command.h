@@ -5,6 +5,7 @@
 #include "apps/namid/evaluate_command.h"
 #include "apps/namid/recipes.h"
 #include "apps/namid/train_command.h"
+#include "apps/namid/transfer_columns.h"
 #include "namid/report/figure_scores.h"
 #include "namid/report/reproduction.h"
 
@@ -69,10 +70,22 @@ class ReproduceCommand : public RunCommand {
   void run_seed(const run::RunFolder& folder, int seed);
   void run_recipe(const Recipe& recipe, const run::RunFolder& folder, int seed);
   void evaluate(const Recipe& recipe, const run::RunFolder& folder, int seed);
+  /// The same by way of the surrogates, all rows together, so that they share its images.
+  void transfer(const run::RunFolder& folder, int seed);
+  void transfer_column(const run::RunFolder& folder, const Recipe& surrogate, const Column& column,
+                       int seed);
+  /// An evaluation of one of a recipe's checkpoints, without its attacks.
+  void describe(EvaluateCommand& command, const Recipe& recipe, const std::filesystem::path& model,
+                int seed) const;
+  /// Name of the stage in which a column of a checkpoint is attacked.
+  std::string stage_of(const Recipe& recipe, const std::string& checkpoint,
+                       const std::string& column) const;
   int seeds_of(const Recipe& recipe) const;
   /// Whether it is attacked and a row; of a figure of scores the models are not.
   bool is_shown(const Recipe& recipe) const;
   std::string data_of(const Recipe& recipe) const;
+  bool add_verdicts(report::MeasuredRow& row, const Recipe& recipe,
+                    const std::filesystem::path& seed) const;
   report::MeasuredRow measure(const Recipe& recipe, const run::RunFolder& folder) const;
   json scores(const run::RunFolder& folder) const;  ///< of Fig. 2 or 4; else empty
   json result(const run::RunFolder& folder) const;
@@ -82,5 +95,8 @@ class ReproduceCommand : public RunCommand {
   std::vector<Recipe> recipes_;  ///< those to run, in an order in which each finds what it needs
 };
 NAMID_CHECK_FIELDS(ReproduceCommand::ReproduceOptions);
+
+/// "seed-00": the folder of a seed inside a reproduction's.
+std::string seed_folder(int seed);
 
 }  // namespace namid::app

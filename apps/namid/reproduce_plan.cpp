@@ -160,6 +160,24 @@ bool is_black_box(const std::string& table) {
   return table == "table2" || table == "table5" || table == "table6";
 }
 
+std::vector<Column> attacked_columns(const std::string& table, const Recipe& recipe, Scale scale) {
+  attacks::PgdOptions attack;
+  OptionSet set;
+  set.add("attack", attack);
+  for (const auto& [path, text] : recipe.settings)
+    if (path == "attack.norm" || path == "attack.epsilon") set.set(path, text);
+  auto columns = columns_of("pgd-40", attack);
+  columns.push_back({.name = judge_name(scale),
+                     .suite = {.suite = judging_suite(scale)},
+                     .attack = columns.front().attack});
+  if (!is_black_box(table)) return columns;
+  const bool linf = recipe.norm == Norm::linf;
+  for (auto& column : columns_of(linf ? "paper-linf" : "paper-l2", attack))
+    if (column.name != "pgd-40" && column.name != "autoattack")
+      columns.push_back(std::move(column));
+  return columns;
+}
+
 std::string baseline_of(const Recipe& recipe, const std::vector<Recipe>& recipes) {
   std::string row = "standard";
   if (recipe.defense == "namid-t") row = "trades";

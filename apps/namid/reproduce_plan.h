@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "apps/namid/recipes.h"
+#include "apps/namid/transfer_columns.h"
 
 namespace namid::app {
 
@@ -31,9 +32,12 @@ void change_recipes(std::vector<Recipe>& recipes, const std::string& changes);
 /// of table1; empty for those the paper does not have.
 std::string published_table(const std::string& table, attacks::Norm norm);
 
-/// Tables 2, 5 and 6: attacked by way of a surrogate, which namid does not do yet; their attacked
-/// columns stay "not available".
+/// Tables 2, 5 and 6: images made on a surrogate, judged by the rows.
 bool is_black_box(const std::string& table);
+
+/// What attacks a row: PGD-40 and the scale's judge; in a black-box table the paper's other columns
+/// too. Budget: that of the recipe.
+std::vector<Column> attacked_columns(const std::string& table, const Recipe& recipe, Scale scale);
 
 /// The row that another is compared with: TRADES for NAMID_T, MART for NAMID_M, NAMID for its
 /// ablations, else standard training of the same data and norm. Empty if `recipes` lacks it.

@@ -3,12 +3,15 @@
 
 #include "apps/namid/attack_command.h"
 #include "apps/namid/command.h"
+#include "apps/namid/curve_command.h"
 #include "apps/namid/demo_command.h"
 #include "apps/namid/evaluate_command.h"
 #include "apps/namid/flags.h"
+#include "apps/namid/masking_command.h"
 #include "apps/namid/mi_command.h"
 #include "apps/namid/reproduce_command.h"
 #include "apps/namid/train_command.h"
+#include "apps/namid/transfer_command.h"
 #include "namid/io/records.h"
 
 namespace namid::app {
@@ -18,8 +21,11 @@ std::unique_ptr<RunCommand> make_command(const std::string& name) {
   if (name == "estimate") return std::make_unique<EstimateCommand>();
   if (name == "mi") return std::make_unique<MiCommand>();
   if (name == "evaluate") return std::make_unique<EvaluateCommand>();
+  if (name == "curve") return std::make_unique<CurveCommand>();
+  if (name == "masking") return std::make_unique<MaskingCommand>();
   if (name == "attack") return std::make_unique<AttackCommand>();
   if (name == "reproduce") return std::make_unique<ReproduceCommand>();
+  if (name == "transfer") return std::make_unique<TransferCommand>();
   if (name == "demo") return std::make_unique<DemoCommand>();
   throw DataError("run.json: unknown command '" + name + "'");
 }

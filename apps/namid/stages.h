@@ -12,4 +12,7 @@ namespace namid::app {
 /// interrupted goes on.
 json run_child(RunCommand& command, const run::RunFolder& parent, const std::string& name);
 
+/// Whether there is a run in this folder that came to its end.
+bool is_done(const std::filesystem::path& stage);
+
 }  // namespace namid::app

@@ -121,8 +121,9 @@ void check_evaluation(const models::Classifier& model, const data::Dataset& data
   if (!options.max_memory.empty()) parse_bytes(options.max_memory);
 }
 
-nlohmann::json evaluate_with(const Evaluation& asked, const Suite& suite) {
+nlohmann::json evaluate_with(const Evaluation& asked, const Suite& wanted) {
   auto job = asked;
+  auto suite = wanted;
   check_evaluation(job.model, job.dataset, suite, job.options);
   StoppingRule rule(job.options.stopping, job.dataset.size());
   const auto shard = parse_shard(job.options.shard);
@@ -150,6 +151,11 @@ nlohmann::json evaluate_with(const Evaluation& asked, const Suite& suite) {
     evaluator.evaluate(together);
     for (const auto row : together) rule.add(evaluator.natural(row), evaluator.robust(row));
     if (rule.active() && rule.done()) break;
+  }
+  if (suite.afterwards) {
+    const auto first = suite.attacks.size();
+    for (auto& attack : suite.afterwards(ledger)) suite.attacks.push_back(std::move(attack));
+    evaluator.evaluate(rows, first);
   }
   ledger.finish(job.options.gallery);
   write_gallery(job, suite, ledger);

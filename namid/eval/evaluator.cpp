@@ -4,10 +4,12 @@
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
+#include "namid/eval/attempt_norm.h"
 #include "namid/eval/discarding.h"
 
 namespace namid::eval {
@@ -17,17 +19,23 @@ Evaluator::Evaluator(const Evaluation& job, const Suite& suite, const Bench& ben
       suite_(suite),
       bench_(bench),
       ledger_(ledger),
-      sampled_(job.options.sample_stage, suite),
-      standings_(suite.attacks.size()) {
+      sampled_(job.options.sample_stage, suite) {
   for (const auto& sample : ledger_.samples()) correct_[sample.sample] = sample.correct;
-  for (std::size_t i = 0; i < standings_.size(); ++i)
-    for (const auto& attempt : ledger_.attempts(suite_.attacks[i].name))
-      note(standings_[i], attempt);
+  for (std::size_t i = 0; i < suite_.attacks.size(); ++i) take_up(i);
 }
 
-void Evaluator::evaluate(Rows rows) {
-  predict_natural(rows);
-  for (std::size_t i = 0; i < suite_.attacks.size(); ++i) run_attack(i, rows);
+void Evaluator::evaluate(Rows rows, std::size_t first) {
+  if (first == 0) predict_natural(rows);
+  for (auto i = first; i < suite_.attacks.size(); ++i) {
+    if (i == standings_.size()) take_up(i);
+    run_attack(i, rows);
+  }
+}
+
+/// What the ledger has of attack `i`.
+void Evaluator::take_up(std::size_t i) {
+  standings_.emplace_back();
+  for (const auto& attempt : ledger_.attempts(suite_.attacks[i].name)) note(i, attempt);
 }
 
 nlohmann::json Evaluator::sampled(Rows rows) const {
@@ -64,10 +72,25 @@ std::vector<std::uint64_t> Evaluator::left_to_sampled(Rows rows) const {
   return left;
 }
 
-void Evaluator::note(Standing& standing, const AttemptRow& attempt) {
+void Evaluator::note(std::size_t i, const AttemptRow& attempt) {
+  auto& standing = standings_[i];
   standing.held.emplace(attempt.round, attempt.sample);
   standing.tried.insert(attempt.sample);
-  if (attempt.success) standing.broken.insert(attempt.sample);
+  if (!attempt.success) return;
+  standing.broken.insert(attempt.sample);
+  const auto& budget = suite_.attacks[i].budget;
+  const double norm = std::min(norm_of(attempt, budget.norm), budget.epsilon);
+  const auto held = standing.nearest.try_emplace(attempt.sample, norm).first;
+  held->second = std::min(held->second, norm);
+}
+
+/// The smallest norm at which an attack before this one broke the sample; infinity for none.
+double Evaluator::nearest_before(std::size_t attack, std::uint64_t sample) const {
+  double smallest = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < attack; ++i)
+    if (const auto found = standings_[i].nearest.find(sample); found != standings_[i].nearest.end())
+      smallest = std::min(smallest, found->second);
+  return smallest;
 }
 
 /// Runs `compute` on the rows of `wanted` that are not `held`, a compute batch at a time.
@@ -107,18 +130,21 @@ void Evaluator::predict_natural(Rows rows) {
 }
 
 /// Rows that a stage of attack `i` must attack: in worst_case those that nothing broke, and
-/// always those that this attack did not break.
+/// always those that this attack did not break, unless it searches for the smallest norm.
 std::vector<std::int64_t> Evaluator::survivors(std::size_t i, Rows rows) const {
   std::vector<std::int64_t> left;
   const bool worst = suite_.combine == Combine::worst_case;
+  const auto& attack = suite_.attacks[i];
   const auto count = sampled_.count(i);
   Ids drawn;
   if (count)
     for (const auto id : drawn_ids(left_to_sampled(rows), *count, bench_.seed)) drawn.insert(id);
   for (const auto row : rows) {
     if (count && !drawn.contains(id(row))) continue;
-    if (natural(row) && !standings_[i].broken.contains(id(row)) && !(worst && broken(id(row))))
-      left.push_back(row);
+    if (!natural(row) || (worst && broken(id(row)))) continue;
+    if (!attack.nearest && standings_[i].broken.contains(id(row))) continue;
+    if (attack.beyond && nearest_before(i, id(row)) <= attack.budget.epsilon) continue;
+    left.push_back(row);
   }
   return left;
 }
@@ -207,7 +233,7 @@ void Evaluator::run_stage(std::size_t i, const AttackEntry& attack, Rows rows,
         bench.padded = bench.padded && !attack.sequential;
         const auto attacked = attack_rows(bench, attack, piece, round);
         store(attack.name, attacked);
-        for (const auto& attempt : attacked.attempts) note(standing, attempt);
+        for (const auto& attempt : attacked.attempts) note(i, attempt);
       });
 }
 

@@ -24,8 +24,9 @@ class Evaluator {
  public:
   Evaluator(const Evaluation& job, const Suite& suite, const Bench& bench, Ledger& ledger);
 
-  /// Natural predictions and every stage on these rows.
-  void evaluate(Rows rows);
+  /// Natural predictions and every stage of the suite's attacks, from the given one on, on these
+  /// rows; attacks may have been added to the suite since the last call.
+  void evaluate(Rows rows, std::size_t first = 0);
 
   bool natural(std::int64_t row) const { return correct_.at(id(row)); }
   bool robust(std::int64_t row) const { return natural(row) && !broken(id(row)); }
@@ -42,10 +43,13 @@ class Evaluator {
     std::set<std::pair<std::int64_t, std::uint64_t>> held;  ///< (round, sample) in the ledger
     Ids tried;                                              ///< samples with any row
     Ids broken;
+    std::unordered_map<std::uint64_t, double> nearest;  ///< smallest norm that broke a sample
     std::string error;
   };
 
-  static void note(Standing& standing, const AttemptRow& attempt);
+  void take_up(std::size_t i);
+  void note(std::size_t i, const AttemptRow& attempt);
+  double nearest_before(std::size_t attack, std::uint64_t sample) const;
   std::uint64_t id(std::int64_t row) const;
   bool broken(std::uint64_t sample) const { return broken_before(standings_.size(), sample); }
   bool broken_before(std::size_t attack, std::uint64_t sample) const;

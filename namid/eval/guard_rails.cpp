@@ -67,8 +67,10 @@ void check_outputs(const models::Classifier& model, const data::Dataset& dataset
   if (!logits.isfinite().all().item<bool>()) return;  // the natural pass names the sample
   const auto& name = model.info().name;
   if (are_probabilities(logits))
-    throw OptionError(str("[evaluate] model '", name,
-                          "': the outputs are probabilities, expected logits; remove the softmax"));
+    throw OptionError(
+        str("[evaluate] model '", name,
+            "': the outputs are probabilities, expected logits; remove the softmax, or evaluate "
+            "with --outputs probabilities"));
   const auto size = std::max(logits[0].abs().max().item<double>(), 1e-12);
   const auto moved = [&](const at::Tensor& again) {
     return (logits[0] - again[0]).abs().max().item<double>();

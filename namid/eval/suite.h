@@ -13,6 +13,8 @@
 
 namespace namid::eval {
 
+class Ledger;
+
 /// How the attacks of a suite are combined. each: every attack on all correctly classified samples,
 /// a column of its own, the worst case beside it. worst_case: a broken sample is not attacked
 /// again. A sample is robust that no attack broke; a natural error counts as broken.
@@ -45,6 +47,10 @@ struct AttackEntry {
   std::function<double(int round)> share = {};
   /// What the rounds from the third on run instead, told by the second; empty: the same.
   std::function<Function(const Lesson&)> learn = {};
+  /// A search of the smallest norm: later rounds attack also what it broke.
+  bool nearest = false;
+  /// Attacks only samples of which nothing before it found a perturbation within its budget.
+  bool beyond = false;
 };
 
 struct Suite {
@@ -52,6 +58,10 @@ struct Suite {
   Combine combine = Combine::each;
   std::vector<AttackEntry> attacks;
   std::optional<models::Classifier> surrogate = {};  ///< what the attacks see instead (surrogate.h)
+  /// Further attacks, told by what those above found, and what they depend on besides; without a
+  /// stopping rule.
+  std::function<std::vector<AttackEntry>(const Ledger&)> afterwards = {};
+  std::string afterwards_options = {};
 };
 
 /// Whose AutoAttack. v2023: upstream, 100 iterations; reference: the copy in the released code of

@@ -8,6 +8,7 @@
 #include "namid/core/format.h"
 #include "namid/core/statistics.h"
 #include "namid/eval/accuracy.h"
+#include "namid/eval/attempt_norm.h"
 #include "namid/eval/surrogate.h"
 
 namespace namid::eval {
@@ -19,22 +20,6 @@ using Ids = std::unordered_set<std::uint64_t>;
 struct Counts {
   std::int64_t n = 0, natural = 0, robust = 0;
 };
-
-double norm_of(const AttemptRow& attempt, attacks::Norm norm) {
-  switch (norm) {
-    case attacks::Norm::linf:
-      return attempt.linf;
-    case attacks::Norm::l2:
-      return attempt.l2;
-    case attacks::Norm::l1:
-      return attempt.l1;
-    case attacks::Norm::l0:
-      break;  // no suite has it: make_suite
-    case attacks::Norm::wasserstein:
-      return attempt.wasserstein.value_or(0);
-  }
-  return 0;
-}
 
 /// An attack's rows of all rounds.
 struct Tally {

@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/report/parts.h"
 #include "namid/report/shapes.h"
+#include "namid/report/table_cells.h"
 
 namespace namid::report {
 namespace {
@@ -15,14 +17,6 @@ using nlohmann::ordered_json;
 using Texts = std::vector<std::string>;
 
 constexpr std::size_t kFirstNumber = 2, kLastNumber = 4;  // columns aligned to the right
-
-/// A line of its own for terminals and tables: control characters would change what is shown.
-std::string printable(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  }
-  return text.empty() ? "-" : text;
-}
 
 std::string accuracy_text(const std::optional<Accuracy>& accuracy) {
   if (!accuracy) return "-";
@@ -56,26 +50,13 @@ Texts cells_of(const ResultRow& row) {
           printable(row.status)};
 }
 
-std::string caveat(const std::vector<ResultRow>& rows) {
-  std::string text;
-  for (const ResultRow& row : rows) {
-    const auto& accuracy = row.robust ? row.robust : row.natural;
-    if (!accuracy || !accuracy->bounds || accuracy->confidence <= 0) continue;
-    text = str("[]: ", shortest(100 * accuracy->confidence),
-               " % Clopper-Pearson interval, sampling error under this attack only. ");
-    break;
-  }
-  return text + "Robust accuracy is an upper bound: a stronger attack can only lower it.\n";
-}
-
 std::string padded(const std::string& text, std::size_t width, bool to_right) {
   const std::string blanks(width - std::min(width, count_letters(text)), ' ');
   return to_right ? blanks + text : text + blanks;
 }
 
 std::string text_table(const std::vector<ResultRow>& rows) {
-  std::vector<Texts> lines = {header()};
-  for (const ResultRow& row : rows) lines.push_back(cells_of(row));
+  const TableLines lines = row_lines(rows);
   std::vector<std::size_t> widths(header().size());
   for (const Texts& line : lines) {
     for (std::size_t i = 0; i < line.size(); ++i) {
@@ -91,22 +72,7 @@ std::string text_table(const std::vector<ResultRow>& rows) {
     }
     out += text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
   }
-  return out + "\n" + caveat(rows);
-}
-
-std::string markdown_cell(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (std::string_view("\\`*_{}[]<>()#!|&~").find(c) != std::string_view::npos) out += '\\';
-    out += c;
-  }
-  return out;
-}
-
-std::string markdown_line(const Texts& cells) {
-  std::string line = "|";
-  for (const std::string& cell : cells) line += str(' ', cell, " |");
-  return line + "\n";
+  return out + "\n" + row_note(rows);
 }
 
 std::string markdown_table(const std::vector<ResultRow>& rows) {
@@ -117,7 +83,7 @@ std::string markdown_table(const std::vector<ResultRow>& rows) {
     for (const std::size_t user : {0, 1, 5, 6, 9}) cells[user] = markdown_cell(cells[user]);
     out += markdown_line(cells);
   }
-  return out + "\n" + caveat(rows);
+  return out + "\n" + row_note(rows);
 }
 
 std::string csv_cell(const std::string& text) {
@@ -195,34 +161,110 @@ std::string csv_table(const std::vector<ResultRow>& rows) {
   return out;
 }
 
-std::string json_table(const std::vector<ResultRow>& rows) {
-  ordered_json list = ordered_json::array();
-  for (const ResultRow& row : rows) list.push_back(object_of(row));
-  return list.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+std::string dumped(const ordered_json& document) {
+  return document.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+std::string json_table(const Comparison& comparison) {
+  ordered_json list = ordered_json::array(), pairs = ordered_json::array();
+  for (const ResultRow& row : comparison.rows) list.push_back(object_of(row));
+  if (comparison.pairs.empty()) return dumped(list);
+  for (const PairedTest& test : comparison.pairs) pairs.push_back(pair_object(test));
+  return dumped({{"runs", list}, {"paired", pairs}});
+}
+
+/// Pairs as a second table of text or Markdown.
+std::string pair_table(const std::vector<PairedTest>& pairs, TableFormat format) {
+  TableLines lines = pair_lines(pairs);
+  for (auto& line : lines)
+    for (auto& cell : line)
+      cell = format == TableFormat::markdown ? markdown_cell(printable(cell)) : printable(cell);
+  return "\n" + text_table(lines, format) + "\n" + pair_note();
+}
+
+std::string csv_pairs(const std::vector<PairedTest>& pairs) {
+  std::string out = "\n";
+  const ordered_json names = pair_object({});
+  for (const auto& [key, value] : names.items()) out += str(out == "\n" ? "" : ",", key);
+  out += "\n";
+  for (const PairedTest& test : pairs) {
+    std::string line;
+    const ordered_json object = pair_object(test);
+    for (const auto& [key, value] : object.items())
+      line += str(line.empty() && key == "first" ? "" : ",", csv_value(value));
+    out += line + "\n";
+  }
+  return out;
+}
+
+std::string latex_tables(const Comparison& comparison) {
+  if (comparison.tables.empty())
+    throw DataError("compare: none of the runs holds an evaluation, which --format latex needs");
+  std::string out;
+  for (const CaptionedLines& table : comparison.tables)
+    out += str(out.empty() ? "" : "\n", latex_table(table));
+  if (comparison.pairs.empty()) return out;
+  return out + "\n" +
+         latex_table({.caption = pair_note().substr(0, pair_note().size() - 1),
+                      .lines = pair_lines(comparison.pairs),
+                      .first_number = 3});
 }
 
 }  // namespace
 
-std::string format_rows(const std::vector<ResultRow>& rows, TableFormat format) {
+TableLines row_lines(const std::vector<ResultRow>& rows) {
+  TableLines lines = {header()};
+  for (const ResultRow& row : rows) lines.push_back(cells_of(row));
+  return lines;
+}
+
+std::string row_note(const std::vector<ResultRow>& rows) {
+  std::string text;
+  for (const ResultRow& row : rows) {
+    const auto& accuracy = row.robust ? row.robust : row.natural;
+    if (!accuracy || !accuracy->bounds || accuracy->confidence <= 0) continue;
+    text = str("[]: ", shortest(100 * accuracy->confidence),
+               " % Clopper-Pearson interval, sampling error under this attack only. ");
+    break;
+  }
+  return text + "Robust accuracy is an upper bound: a stronger attack can only lower it.\n";
+}
+
+std::string format_comparison(const Comparison& comparison, TableFormat format) {
+  const auto& [rows, tables, pairs] = comparison;
   switch (format) {
     case TableFormat::markdown:
-      return markdown_table(rows);
+      return markdown_table(rows) + (pairs.empty() ? "" : pair_table(pairs, format));
     case TableFormat::csv:
-      return csv_table(rows);
+      return csv_table(rows) + (pairs.empty() ? "" : csv_pairs(pairs));
     case TableFormat::json:
-      return json_table(rows);
+      return json_table(comparison);
+    case TableFormat::latex:
+      return latex_tables(comparison);
+    case TableFormat::html:
+      return comparison_page(comparison);
     case TableFormat::text:
       break;
   }
-  return text_table(rows);
+  return text_table(rows) + (pairs.empty() ? "" : pair_table(pairs, format));
 }
 
-std::string compare(const std::vector<std::filesystem::path>& runs, TableFormat format) {
-  std::vector<ResultRow> rows;
-  for (const std::filesystem::path& run : runs) {
-    for (ResultRow& row : result_rows(load_run(run))) rows.push_back(std::move(row));
-  }
-  return format_rows(rows, format);
+std::string format_rows(const std::vector<ResultRow>& rows, TableFormat format) {
+  return format_comparison({.rows = rows, .tables = {}, .pairs = {}}, format);
+}
+
+std::string compare(const std::vector<std::filesystem::path>& paths, TableFormat format,
+                    bool paired) {
+  std::vector<RunData> runs;
+  for (const std::filesystem::path& path : paths) runs.push_back(load_run(path));
+  check_same_images(runs);
+  Comparison comparison;
+  for (const RunData& run : runs)
+    for (ResultRow& row : result_rows(run)) comparison.rows.push_back(std::move(row));
+  if (format == TableFormat::latex || format == TableFormat::html)
+    comparison.tables = paper_tables(runs);
+  if (paired) comparison.pairs = paired_tests(runs);
+  return format_comparison(comparison, format);
 }
 
 }  // namespace namid::report

@@ -109,7 +109,23 @@ IntervalGroup group_of(const ResultRow& row, bool is_named) {
     group.name = row.run == row.defense ? row.run : joined({row.run, row.defense}, ", ");
   if (row.natural) group.intervals.push_back(interval_of("natural", 0, *row.natural));
   if (row.robust) group.intervals.push_back(interval_of("robust", 1, *row.robust));
+  if (row.certified) group.intervals.push_back(interval_of("certified", 2, *row.certified));
   return group;
+}
+
+/// The bounds from both sides, and what each says.
+void add_two_sides(Html& page, const ResultRow& row) {
+  const auto& attack = row.attack;
+  page.open("p").text("The robust accuracy on these images ");
+  if (attack.epsilon)
+    page.text(str("against every change of at most ", epsilon_text(*attack.epsilon), " "));
+  page.text("lies between ").element("strong", str("L = ", percent(row.certified->value)));
+  if (row.robust) page.text(" and ").element("strong", str("U = ", percent(row.robust->value)));
+  page.text(".").close();
+  add_paragraph(page,
+                "L: these images are certified, no attack whatever can change their class. U: no "
+                "attack that was run changed it; a stronger one might. Between the two nothing is "
+                "known.");
 }
 
 /// `decision`: what a run with a stopping rule says of its intervals.
@@ -136,6 +152,7 @@ void add_meaning(Html& page, const std::vector<ResultRow>& rows, const std::stri
                   "test, as the released code does): the numbers are biased upwards and compare "
                   "with no others.");
   }
+  if (rows.front().certified) return add_two_sides(page, rows.front());
   add_paragraph(
       page,
       "Accuracy under an attack is an upper bound on robustness: a stronger attack can only "
@@ -186,6 +203,7 @@ void add_headline(Html& page, const RunData& run) {
     page.open("div", {{"class", "cards"}});
     if (rows[0].natural) add_card(page, "Natural accuracy", *rows[0].natural, rows[0], 0);
     if (rows[0].robust) add_card(page, "Robust accuracy", *rows[0].robust, rows[0], 1);
+    if (rows[0].certified) add_card(page, "Certified accuracy", *rows[0].certified, rows[0], 2);
     page.close();
   }
   add_overview(page, rows, text_at(run.record, "result/decision/text"));

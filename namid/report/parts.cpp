@@ -71,6 +71,20 @@ void add_table(Html& page, const std::string& caption, const Cells& header,
   page.close().close().close();
 }
 
+void add_lines(Html& page, const std::string& caption,
+               const std::vector<std::vector<std::string>>& lines, std::size_t first_number) {
+  std::vector<Cells> rows;
+  for (const auto& line : lines) {
+    Cells cells;
+    for (std::size_t c = 0; c < line.size(); ++c)
+      cells.push_back({.text = line[c], .is_number = c >= first_number});
+    rows.push_back(std::move(cells));
+  }
+  const Cells header = rows.front();
+  rows.erase(rows.begin());
+  add_table(page, caption, header, rows);
+}
+
 void add_facts(Html& page, const std::vector<std::pair<std::string, std::string>>& facts) {
   page.open("dl");
   for (const auto& [name, value] : facts) {

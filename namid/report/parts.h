@@ -35,6 +35,11 @@ Cell number(const std::optional<double>& value, int digits);
 void add_table(Html& page, const std::string& caption, const Cells& header,
                const std::vector<Cells>& rows);
 
+/// Lines of cells as such a table, the first line its header; columns from `first_number` on hold
+/// numbers.
+void add_lines(Html& page, const std::string& caption,
+               const std::vector<std::vector<std::string>>& lines, std::size_t first_number);
+
 /// Names over values, side by side; pairs without a value are left out.
 void add_facts(Html& page, const std::vector<std::pair<std::string, std::string>>& facts);
 

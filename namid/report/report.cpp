@@ -3,6 +3,8 @@
 
 #include "namid/core/format.h"
 #include "namid/io/atomic_file.h"
+#include "namid/report/gallery_filters.h"
+#include "namid/report/model_card.h"
 #include "namid/report/parts.h"
 #include "namid/report/sections.h"
 #include "namid/report/style.h"
@@ -18,6 +20,11 @@ void add_footer(Html& page, const RunData& run) {
   page.close();
 }
 
+std::string card_text(const RunData& run) {
+  using nlohmann::json;
+  return model_card(run).dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
 }  // namespace
 
 std::filesystem::path write_report(const std::filesystem::path& path) {
@@ -29,19 +36,27 @@ std::filesystem::path write_report(const std::filesystem::path& path) {
   add_headline(page, run);
   add_alarms(page, run);
   add_accuracies(page, run);
+  add_overlap(page, run);
+  add_norms(page, run);
+  add_security_curve(page, run);
+  add_masking(page, run);
   add_attack(page, run);
   add_curves(page, run);
   add_scores(page, run);
   add_studies(page, run);
   add_reproduction(page, run);
+  add_matrix(page, run);
   add_classes(page, run);
   add_gallery(page, run);
+  add_cost(page, run);
+  add_model_card(page, run);
   add_provenance(page, run);
   page.close();
   add_footer(page, run);
   const std::filesystem::path file = path / "report.html";
-  io::write_file_atomically(file,
-                            html_page(str(run.name(), " – namid report"), style_sheet(), page));
+  if (has_model_card(run)) io::write_file_atomically(path / "model_card.json", card_text(run));
+  io::write_file_atomically(file, html_page(str(run.name(), " – namid report"),
+                                            str(style_sheet(), filter_rules()), page));
   return file;
 }
 

@@ -5,14 +5,13 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <unordered_map>
 
 #include "namid/core/bootstrap.h"
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/core/paired_tests.h"
 #include "namid/core/power.h"
-#include "namid/eval/ledger.h"
+#include "namid/eval/verdicts.h"
 #include "namid/report/published.h"
 
 namespace namid::report {
@@ -30,18 +29,6 @@ Values percents(const std::vector<Verdicts>& seeds) {
   Values values;
   for (const auto& verdicts : seeds) values.push_back(percent(verdicts));
   return values;
-}
-
-double mean_of(const Values& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
-/// Standard deviation over seeds (n − 1); NaN for one.
-double deviation_of(const Values& values) {
-  const double mean = mean_of(values);
-  double sum = 0;
-  for (const double value : values) sum += (value - mean) * (value - mean);
-  return std::sqrt(sum / static_cast<double>(values.size() - 1));
 }
 
 json measured(const Values& values) {
@@ -128,18 +115,20 @@ json bound(double value) {
 
 }  // namespace
 
+double mean_of(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double deviation_of(const std::vector<double>& values) {
+  const double mean = mean_of(values);
+  double sum = 0;
+  for (const double value : values) sum += (value - mean) * (value - mean);
+  return std::sqrt(sum / static_cast<double>(values.size() - 1));
+}
+
 LedgerVerdicts read_verdicts(const std::filesystem::path& path) {
-  const auto ledger = eval::Ledger::open(path);
-  std::unordered_map<std::uint64_t, bool> broken;
-  for (const auto& attack : ledger.attacks())
-    for (const auto& attempt : ledger.attempts(attack))
-      if (attempt.success) broken[attempt.sample] = true;
-  LedgerVerdicts verdicts;
-  for (const auto& sample : ledger.samples()) {
-    verdicts.natural.push_back(sample.correct);
-    verdicts.robust.push_back(sample.correct && !broken.contains(sample.sample));
-  }
-  return verdicts;
+  auto verdicts = eval::verdicts_of(eval::Ledger::open(path));
+  return {.natural = std::move(verdicts.natural), .robust = std::move(verdicts.robust)};
 }
 
 json compare_seeds(const std::vector<Verdicts>& first, const std::vector<Verdicts>& second) {

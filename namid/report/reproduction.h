@@ -22,6 +22,10 @@ struct LedgerVerdicts {
 };
 LedgerVerdicts read_verdicts(const std::filesystem::path& ledger);
 
+/// Mean, and standard deviation with n − 1, of one or more values; the latter is NaN for one.
+double mean_of(const std::vector<double>& values);
+double deviation_of(const std::vector<double>& values);
+
 /// One row of a reproduced table: a defence over several seeds.
 struct MeasuredRow {
   std::string name;                                 ///< the recipe's

@@ -5,6 +5,7 @@
 #include "namid/core/format.h"
 #include "namid/report/published.h"
 #include "namid/report/reproduction.h"
+#include "namid/report/table_cells.h"
 
 namespace namid::report {
 namespace {
@@ -12,12 +13,10 @@ namespace {
 using nlohmann::json;
 using Texts = std::vector<std::string>;
 
-/// "62.3 ± 1.2"; without a deviation the mean alone.
 std::string accuracy_text(const json& object) {
-  std::string text = fixed(object.at("mean").get<double>(), 2);
-  if (object.contains("sd") && object["sd"].is_number())
-    text += str(" ± ", fixed(object["sd"].get<double>(), 2));
-  return text;
+  const bool known = object.contains("sd") && object["sd"].is_number();
+  return mean_text(object.at("mean").get<double>(),
+                   known ? std::optional(object["sd"].get<double>()) : std::nullopt);
 }
 
 std::string cell(const json& columns, const std::string& column) {

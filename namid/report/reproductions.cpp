@@ -11,21 +11,6 @@ namespace {
 
 using nlohmann::json;
 
-/// Lines as a table of the page; the columns from `first_number` on hold numbers.
-void add_lines(Html& page, const std::string& caption, const TableLines& lines,
-               std::size_t first_number) {
-  std::vector<Cells> rows;
-  for (const auto& line : lines) {
-    Cells cells;
-    for (std::size_t c = 0; c < line.size(); ++c)
-      cells.push_back({.text = line[c], .is_number = c >= first_number});
-    rows.push_back(std::move(cells));
-  }
-  const Cells header = rows.front();
-  rows.erase(rows.begin());
-  add_table(page, caption, header, rows);
-}
-
 void add_rows(Html& page, const json& rows, const std::string& judge) {
   add_lines(page, "Accuracies in percent, mean ± standard deviation over seeds",
             accuracy_lines(rows, judge), 2);

@@ -52,6 +52,7 @@ void take_evaluation(ResultRow& row, const RunData& evaluation) {
   row.source = chosen ? Source::chosen_test : Source::test;
   row.natural = accuracy_at(evaluation, "result/natural");
   row.robust = accuracy_at(evaluation, "result/robust");
+  row.certified = accuracy_at(evaluation, "result/certificates");
   row.n = number_at(evaluation.record, "result/n");
   row.attack = attack_of(evaluation);
 }

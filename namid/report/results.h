@@ -33,6 +33,7 @@ struct ResultRow {
   std::string run, defense, status;
   Source source = Source::none;
   std::optional<Accuracy> natural, robust;
+  std::optional<Accuracy> certified = std::nullopt;  ///< a lower bound of the robust accuracy
   std::optional<double> n, seconds;
   AttackFacts attack;
 };

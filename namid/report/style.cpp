@@ -36,7 +36,7 @@ padding:.55rem .9rem;margin:.9rem 0;max-width:none;overflow-wrap:anywhere}
 .card p{margin:0}.card .big{font-size:2.3rem;font-weight:650;line-height:1.15}
 .card .name{font-weight:600}
 .card .c0,.card .c1{fill:none}
-.big.c0{color:var(--c0)}.big.c1{color:var(--c1)}
+.big.c0{color:var(--c0)}.big.c1{color:var(--c1)}.big.c2{color:var(--c2)}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,25rem),1fr));gap:1.4rem 2rem}
 figure{margin:0;min-width:0}figcaption{font-weight:600;margin-bottom:.35rem}
 figcaption .note{font-weight:400;display:block}
@@ -63,6 +63,7 @@ svg .tick{fill:var(--soft)}svg .mid{text-anchor:middle}svg .end{text-anchor:end}
 svg .heading{font-weight:600;font-size:12.5px}svg .label{font-weight:600}
 svg .grid{stroke:var(--rule);stroke-width:1}svg .axis{stroke:var(--soft);stroke-width:1}
 svg .line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
+svg .band{fill:var(--c0);fill-opacity:.16;stroke:none}
 svg .whisker{stroke-width:2}svg .join{stroke:var(--soft);stroke-width:2;opacity:.55}
 svg.pair{width:120px;height:14px;vertical-align:middle}
 circle.c0,text.c0{fill:var(--c0)}circle.c1,text.c1{fill:var(--c1)}circle.c2,text.c2{fill:var(--c2)}
@@ -75,13 +76,19 @@ padding:0;margin:.8rem 0}
 .triple{display:grid;grid-template-columns:repeat(3,1fr);gap:.5rem}
 .triple img{width:100%;height:auto;aspect-ratio:1;object-fit:contain;image-rendering:pixelated;border-radius:4px;display:block}
 .triple span{display:block;font-size:.78rem;color:var(--soft);text-align:center;margin-top:.2rem}
+rect.c0{fill:var(--c0)}rect.c1{fill:var(--c1)}rect.c2{fill:var(--c2)}rect.c3{fill:var(--c3)}
+rect.c4{fill:var(--c4)}rect.c5{fill:var(--c5)}
+.filters{display:flex;flex-wrap:wrap;gap:.35rem .5rem;margin:.6rem 0;padding:0;list-style:none}
+.filters a{display:inline-block;border:1px solid var(--rule);border-radius:999px;padding:.1rem .7rem;font-size:.88rem;
+text-decoration:none;overflow-wrap:anywhere}.filters a:hover{border-color:var(--c0)}
+.mark{scroll-margin-top:6rem}
 .verdict{margin:.5rem 0 0;font-size:.9rem;overflow-wrap:anywhere}
 @media (max-width:30rem){body{font-size:15px}header{padding-top:1.4rem}h1{font-size:1.5rem}
 .card .big{font-size:1.9rem}th,td{padding-right:.8rem}main,header,footer{padding-left:1rem;padding-right:1rem}}
 @media print{:root{color-scheme:light;--page:#fff;--ink:#000;--soft:#444;--rule:#bbb;--card:#fff;--c0:#0b5cad;
 --c1:#b33c00;--c2:#1a7042;--c3:#7a3e9d;--c4:#7d5a00;--c5:#a0245e;--good:#1a7042;--bad:#b3261e;--warn:#7d5a00;
 --warn-card:#fff}body{font-size:10.5pt}h2{break-after:avoid}figure,.card,.gallery li,tr{break-inside:avoid}
-main,header,footer{max-width:none;padding:0}img{print-color-adjust:exact}.scroll{overflow:visible}}
+main,header,footer{max-width:none;padding:0}img,rect{print-color-adjust:exact}.filters{display:none}.scroll{overflow:visible}}
 )css";
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -69,6 +70,20 @@ struct ScoreGroup {
 /// Dots with whiskers on one axis from 0 to the largest end, the numbers and `unit` beside them.
 Html score_chart(const std::string& title, const std::string& unit,
                  const std::vector<ScoreGroup>& groups);
+
+/// Counts of values in equal bins from 0 to `high`.
+struct Histogram {
+  std::string title, x_name;
+  std::vector<double> values;
+  double high = 1;
+  int bins = 24;
+  int colour = 0;
+};
+Html histogram(const Histogram& chart);
+
+/// How many of `values` lie in each of `bins` equal parts of [0, high]; `high` belongs to the last
+/// one, larger values too, NaN and negative ones to none.
+std::vector<std::int64_t> bin_counts(const std::vector<double>& values, double high, int bins);
 
 /// A small picture for a table's cell: two dots on a track from 0 to 1, joined.
 Html accuracy_pair(double natural, double robust);

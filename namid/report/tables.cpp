@@ -34,11 +34,10 @@ Cells attack_cells(const RunData& run, const std::string& path) {
   }
   return {words(text_at(record, path + "/name")),
           accuracy_cell(accuracy_at(run, path + "/robust")),
+          number(text_at(record, path + "/attacked")),
           number(text_at(record, path + "/broken")),
-          number(text_at(record, path + "/refuted")),
-          number(text_at(record, path + "/passes/forwards")),
-          number(text_at(record, path + "/passes/backwards")),
-          number(duration_text(number_at(record, path + "/seconds")))};
+          number(text_at(record, path + "/eight_bit")),
+          number(text_at(record, path + "/refuted"))};
 }
 
 void add_attack_table(Html& page, const RunData& run) {
@@ -52,10 +51,10 @@ void add_attack_table(Html& page, const RunData& run) {
             str(text_at(run.record, "result/combine") == "worst_case"
                     ? "Accuracy after each attack, which attacks what those before it left. "
                     : "Accuracy under each attack. ",
-                "Refuted: successes that the verifier did not confirm; they do not count. Passes "
-                "are counted in images."),
-            {words("attack"), number("robust"), number("broken"), number("refuted"),
-             number("forward passes"), number("backward passes"), number("time")},
+                "As 8 bits: attempts that still break as the nearest image of 256 levels. Refuted: "
+                "successes that the verifier did not confirm; they do not count."),
+            {words("attack"), number("robust"), number("attacked"), number("broken"),
+             number("as 8 bits"), number("refuted")},
             table);
 }
 

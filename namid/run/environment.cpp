@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <torch/version.h>
 
@@ -47,6 +48,13 @@ nlohmann::json environment_record() {
           {"threads", at::get_num_threads()},
           {"compiler", compiler()},
           {"system", str(system.sysname, " ", system.release, " ", system.machine)}};
+}
+
+std::int64_t peak_memory() {
+  constexpr std::int64_t kUnit = 1024;  // Linux counts in KiB
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * kUnit;
 }
 
 }  // namespace namid::run

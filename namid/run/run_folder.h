@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -52,5 +53,8 @@ class RunFolder {
 /// Environment of this process for the record: namid version and commit, torch version, CPU model
 /// and capability, threads, compiler, operating system.
 nlohmann::json environment_record();
+
+/// The most memory this process has held so far, bytes.
+std::int64_t peak_memory();
 
 }  // namespace namid::run

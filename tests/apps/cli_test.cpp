@@ -27,8 +27,8 @@ void expect_failure(const std::string& arguments, int code, const std::string& m
 TEST(Cli, HelpAndVersion) {
   const auto help = run_program("--help");
   EXPECT_EQ(help.code, 0);
-  for (const auto* command : {"demo", "train", "estimate", "evaluate", "attack", "verify",
-                              "compare", "report", "resume", "list", "doctor"})
+  for (const auto* command : {"demo", "train", "estimate", "evaluate", "transfer", "curve", "attack",
+                              "verify", "compare", "gate", "report", "resume", "list", "doctor"})
     EXPECT_NE(help.text.find(command), std::string::npos) << command;
   EXPECT_EQ(run_program("--version").text.rfind("namid 0.", 0), 0u);
   const auto train = run_program("train --help");
@@ -113,6 +113,11 @@ TEST(Cli, ListsEverythingAsTextMarkdownAndJson) {
   }
   EXPECT_NE(run_program("list attacks").text.find("pgd"), std::string::npos);
   EXPECT_TRUE(json::parse(run_program("doctor --json").text).contains("torch"));
+}
+
+TEST(Cli, ABarInATextStaysInItsMarkdownCell) {
+  EXPECT_NE(run_program("list data --markdown").text.find("*.png\\|jpg"), std::string::npos);
+  EXPECT_NE(run_program("list data").text.find("*.png|jpg"), std::string::npos);
 }
 
 TEST(Cli, AProfileChangesDefaultsAndIsListed) {

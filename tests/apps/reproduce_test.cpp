@@ -117,6 +117,36 @@ TEST(ReproduceSlow, GivesOneTableWhateverTheNumberOfProcessesAndKeepsWhatIsDone)
   EXPECT_EQ(read(run / "table.md"), table);
 }
 
+TEST(ReproduceSlow, BlackBoxTablesAreJudgedByTheRowsOnImagesOfTheSurrogate) {
+  const TempFolder folder;
+  const auto out = " --name t --out " + folder.path().string();
+  const auto result = run_program(
+      "reproduce table6 --rows standard --seeds 1 --test-limit 30 --threads 1 --quiet --json "
+      "--changes 'epochs=1 train_limit=600 batch_size=50 attack.steps=2'" +
+      out);
+  ASSERT_EQ(result.code, 0) << result.text;
+  const auto rows = json::parse(result.text.substr(result.text.find("\n{") + 1)).at("rows");
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_TRUE(rows[0].at("failures").empty()) << rows[0];
+  EXPECT_EQ(rows[0].at("paper"), "Table 6: CIFAR-10, Standard");
+  for (const char* column : {"none", "pgd-40", "cw", "ddn", "apgd"})
+    EXPECT_TRUE(rows[0].at("measured").at("best").contains(column)) << column;
+  EXPECT_DOUBLE_EQ(rows[0].at("published").at("ddn").at("mean").get<double>(), 65.19);
+
+  const auto seed = folder.path() / "reproduce" / "t-001" / "seed-00";
+  const std::string row = "fashion-mnist-mini-small_cnn-standard-l2",
+                    surrogate = "fashion-mnist-mini-small_cnn-surrogate-l2";
+  const auto weights = [&](const std::string& run) {
+    return json::parse(read(seed / run / "run.json")).at("result").at("weights_sha256");
+  };
+  EXPECT_NE(weights(row), weights(surrogate)) << "else the row were attacked white-box";
+  const auto judged = json::parse(read(seed / (row + "-last-transfer-cw") / "run.json"));
+  EXPECT_EQ(judged.at("surrogate").at("path"), (seed / surrogate).string());
+  EXPECT_EQ(judged.at("result").at("attacks")[0].at("name"), "transfer:cw");
+  for (const auto& entry : std::filesystem::directory_iterator(seed))
+    EXPECT_NE(entry.path().extension(), ".sqlite") << "shared images go with their column";
+}
+
 TEST(ReproduceSlow, FiguresAreScoresOfTheWholeChain) {
   const TempFolder folder;
   const auto result = run_program(

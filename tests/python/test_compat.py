@@ -241,12 +241,9 @@ def test_attacks_of_foolbox_that_namid_has_keep_to_their_ball(name):
     assert (size <= 0.3 + 1e-5).all() and size.max() > 0.2  # the box may cut a step short
 
 
-def test_attacks_of_foolbox_that_namid_has_not_say_so():
+def test_no_attack_of_foolbox_is_absent():
     absent = [name for name, each in vars(fb.attacks).items() if getattr(each, "absent", False)]
-    assert len({getattr(fb.attacks, name) for name in absent}) == len(fb.attacks._ABSENT)
-    for name in absent:
-        with pytest.raises(NotImplementedError, match="foolbox.attacks"):
-            getattr(fb.attacks, name)()
+    assert not absent
     for name in ("L1PGD", "L2PGD", "LinfPGD", "PGD", "FGM", "FGSM", "MIFGSM", "AdamPGD"):
         assert hasattr(fb.attacks, name)
     with pytest.raises(NotImplementedError, match="imagenet"):

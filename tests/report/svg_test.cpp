@@ -165,6 +165,23 @@ TEST(IntervalChart, WithoutGroupsIsAnEmptyAxis) {
   EXPECT_EQ(namid::testing::markup_fault(interval_chart("Accuracy", {}).markup()), "");
 }
 
+TEST(Histogram, BinsHoldEveryValueFromZeroOn) {
+  const double nan = std::nan("");
+  EXPECT_EQ(bin_counts({0, 0.24, 0.25, 0.5, 1, 7, -1, nan}, 1, 4),
+            (std::vector<std::int64_t>{2, 1, 1, 2}));
+}
+
+TEST(Histogram, BarsSayTheirCounts) {
+  const std::string svg =
+      histogram({.title = "norms", .x_name = "L2 <b>", .values = {0.1, 0.1, 0.9}, .bins = 2})
+          .markup();
+  EXPECT_EQ(namid::testing::markup_fault(svg), "");
+  EXPECT_TRUE(has(svg, "<title>2 of 3 in [0, 0.5)</title>"));
+  EXPECT_TRUE(has(svg, "<title>1 of 3 in [0.5, 1]</title>"));
+  EXPECT_TRUE(has(svg, "L2 &lt;b&gt;"));
+  EXPECT_EQ(count(svg, "<rect"), 2u);
+}
+
 TEST(Shapes, ShortenCountsLettersNotBytes) {
   EXPECT_EQ(shortened("äöüäöü", 6), "äöüäöü");
   EXPECT_EQ(shortened("äöüäöü", 4), "äöü…");

@@ -2,8 +2,14 @@
 """The attacks of foolbox's interface."""
 
 from namid import attacks
-from namid.compat._shared import absent, fresh_seed
+from namid.compat._shared import fresh_seed
 from namid.compat.foolbox.base import Attack
+from namid.compat.foolbox.brendel_bethge import (  # noqa: F401
+    L0BrendelBethgeAttack,
+    L1BrendelBethgeAttack,
+    L2BrendelBethgeAttack,
+    LinfinityBrendelBethgeAttack,
+)
 from namid.compat.foolbox.dataset import DatasetAttack  # noqa: F401
 from namid.compat.foolbox.decision import BoundaryAttack, HopSkipJumpAttack  # noqa: F401
 from namid.compat.foolbox.descent import *  # noqa: F403
@@ -98,13 +104,6 @@ for _norm in ("L1", "L2", "Linf"):
     )
     globals()[_bim] = _descent(_bim, _norm.lower(), 0.2, 10, False)
     globals()[_fgm] = type(_fgm, (_FastGradient,), {"norm": _norm.lower(), "__module__": __name__})
-
-_ABSENT = """
-L0BrendelBethgeAttack L1BrendelBethgeAttack L2BrendelBethgeAttack
-LinfinityBrendelBethgeAttack
-""".split()
-for _name in _ABSENT:
-    globals()[_name] = absent("foolbox.attacks", _name)
 
 _HERE = globals()
 FGM, FGSM = _HERE["L2FastGradientAttack"], _HERE["LinfFastGradientAttack"]
