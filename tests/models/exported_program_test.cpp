@@ -12,6 +12,7 @@
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/io/zip.h"
+#include "namid/models/graph.h"
 #include "namid/models/model_file.h"
 #include "namid/models/weights.h"
 #include "namid/run/tensor_file.h"
@@ -68,6 +69,26 @@ TEST_P(Zoo, LogitsAndInputGradientsAreThoseOfPyTorch) {
   EXPECT_EQ(model.info().num_classes, 10);
   EXPECT_EQ(model.info().input_shape, (std::vector<std::int64_t>{3, 32, 32}));
   expect_equal(model);
+}
+
+/// Programs of layers that a graph can hold; the others are told the operator that it has not.
+const std::map<std::string, std::string> kNotDescribed{
+    {"mobilenet", "hardswish"}, {"densenet", "cat"},    {"vit", "select"}, {"encoder", "mean"},
+    {"encoder-core", "mean"},   {"convnext", "permute"},   {"mlp", "tanh"},   {"pools", "stack"},
+    {"norms", "log_softmax"},   {"transposed", "pixel_unshuffle"}};
+
+TEST_P(Zoo, GraphComputesTheProgramsLogitsOrNamesTheOperator) {
+  const auto model = load_program(zoo() / (GetParam() + ".pt2"));
+  if (const auto refused = kNotDescribed.find(GetParam()); refused != kNotDescribed.end()) {
+    EXPECT_NE(message_of([&] { describe(model); }).find(refused->second), std::string::npos)
+        << message_of([&] { describe(model); });
+    return;
+  }
+  const auto graph = describe(model);
+  const auto file = run::read_tensor_file(zoo() / (GetParam() + ".safetensors"));
+  EXPECT_LE(difference(evaluate(graph, find_tensor(file.tensors, "x.3")),
+                       find_tensor(file.tensors, "logits.3")),
+            1e-5);
 }
 
 TEST_P(Zoo, ChannelsLastAndCopiesComputeTheSame) {
