@@ -9,8 +9,8 @@ namespace namid::eval {
 namespace {
 
 constexpr const char* kTable = "certificates";
-constexpr const char* kIdentity = "certify";
-constexpr const char* kSchema =
+constexpr const char* kMadeFrom = "certify";
+constexpr const char* kCreate =
     "CREATE TABLE certificates(sample INTEGER PRIMARY KEY, certified INTEGER NOT NULL, "
     "bound REAL NOT NULL, rival INTEGER NOT NULL, threshold REAL NOT NULL, slack REAL NOT NULL)";
 constexpr const char* kTimed = "certificate";  // in the place of an attack's name
@@ -25,15 +25,15 @@ bool has_certificates(const Database& database) {
 
 void Ledger::expect_certificates(const std::string& computed_from) {
   if (has_certificates(*database_)) {
-    const auto held = identity()[kIdentity];
+    const auto held = identity()[kMadeFrom];
     if (held != computed_from)
       throw DataError(str(path_.string(), ": certify differs: this run has '", computed_from,
                           "', the ledger holds '", held, "'; start a new run instead"));
     return;
   }
   Transaction transaction(*database_);
-  database_->execute(kSchema);
-  Statement(*database_, "INSERT OR REPLACE INTO meta VALUES(?,?)").run(kIdentity, computed_from);
+  database_->execute(kCreate);
+  Statement(*database_, "INSERT OR REPLACE INTO meta VALUES(?,?)").run(kMadeFrom, computed_from);
   transaction.commit();
 }
 

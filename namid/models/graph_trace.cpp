@@ -239,7 +239,7 @@ std::size_t GraphReader::convolution(const Value* value) {
 std::size_t GraphReader::linear(const Value* value, const Value* x, const at::Tensor& weight,
                                 const at::Tensor& bias) {
   if (sizes_of(x).size() != 2) refuse(value->node(), "a linear layer of something not flat");
-  const auto name = layer_;
+  const auto name = std::exchange(layer_, {});
   const auto input = node_of(x);
   layer_ = name;
   return append({.op = GraphOp::linear, .weight = weight, .bias = bias}, value, {input});
