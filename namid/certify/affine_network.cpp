@@ -152,7 +152,8 @@ class NormalForm {
     network_.name = graph_.name;
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) add_node(i);
     if (!network_.layers.back().affine())
-      throw OptionError(str("[certify] ", graph_.name, ": expected a last layer that is linear, got ",
+      throw OptionError(str("[certify] ", graph_.name,
+                            ": expected a last layer that is linear, got ",
                             describe_node(graph_.logits())));
     return std::move(network_);
   }
@@ -199,9 +200,10 @@ class NormalForm {
       case GraphOp::avg_pool:
         return average_of(node, graph_.nodes[node.inputs[0]].shape);
       default:
-        throw OptionError(str("[certify] ", describe_node(node),
-                              ": max pooling is unsupported by certificates; train the network with "
-                              "average pooling or strides instead"));
+        throw OptionError(
+            str("[certify] ", describe_node(node),
+                ": max pooling is unsupported by certificates; train the network with "
+                "average pooling or strides instead"));
     }
   }
 

@@ -118,12 +118,13 @@ at::Tensor alpha_crown(const Problem& problem, const Rows& rows, const Known& kn
   const at::NoGradGuard no_grad;
   // Slopes, moments and what autograd keeps: several times a plain pass, of every layer.
   const auto depth = static_cast<std::int64_t>(problem.network.layers.size());
-  const auto together = rows_within(problem.network, block_bytes / std::max<std::int64_t>(1, depth));
+  const auto together =
+      rows_within(problem.network, block_bytes / std::max<std::int64_t>(1, depth));
   std::vector<at::Tensor> bounds;
   for (std::int64_t start = 0; start < rows.size(); start += together) {
     const auto some = [&](const at::Tensor& v) { return v.slice(0, start, start + together); };
-    bounds.push_back(Ascent(problem, {some(rows.lambda), some(rows.sample)}, known, some(enough))
-                         .run(options));
+    bounds.push_back(
+        Ascent(problem, {some(rows.lambda), some(rows.sample)}, known, some(enough)).run(options));
   }
   return bounds.empty() ? at::empty(0, rows.lambda.options()) : at::cat(bounds);
 }

@@ -92,7 +92,9 @@ Certificates certify(const AffineNetwork& network, const at::Tensor& x, const at
 
   const auto table = [&](const at::Tensor& values) { return values.view_as(spec.rivals); };
   const auto worst = table(best - threshold).argmin(1, true);
-  const auto pick = [&](const at::Tensor& values) { return values.gather(1, worst).squeeze(1).cpu(); };
+  const auto pick = [&](const at::Tensor& values) {
+    return values.gather(1, worst).squeeze(1).cpu();
+  };
   Certificates found{.bound = pick(table(best)),
                      .rival = pick(spec.rivals),
                      .threshold = pick(table(threshold)),

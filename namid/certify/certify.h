@@ -44,8 +44,8 @@ NAMID_CHECK_FIELDS(CertifyOptions);
 /// What is proven of a batch; a vector (N) on the CPU each.
 struct Certificates {
   at::Tensor certified;  ///< bool: no image of the set has another class than y
-  at::Tensor bound;      ///< float64: lower bound of z_y − z_t, of the rival that is nearest to it
-  at::Tensor rival;      ///< int64: that t
+  at::Tensor bound;  ///< float64: lower bound of z_y − z_t, of the rival that is nearest to it
+  at::Tensor rival;  ///< int64: that t
   at::Tensor threshold;  ///< float64: what the bound has to exceed: the rounding margin, with fp32
                          ///< the float32 slack too
   at::Tensor slack;      ///< float64: about what float32 logits can be off by in that difference

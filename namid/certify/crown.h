@@ -14,7 +14,6 @@ struct CrownBound {
 
 /// CROWN (Zhang et al. 2018, arXiv:1811.00866), with its adaptive choice of the lower slope in
 /// every layer: 1 where the triangle's upper part is the larger one (u > −l), else 0.
-CrownBound crown(const Problem& problem, const Rows& rows,
-                 const IntermediateOptions& options = {});
+CrownBound crown(const Problem& problem, const Rows& rows, const IntermediateOptions& options = {});
 
 }  // namespace namid::certify

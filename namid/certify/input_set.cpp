@@ -41,8 +41,8 @@ at::Tensor minimum(const InputSet& set, const at::Tensor& lambda, const at::Tens
     bound = products(lambda, of(centre)) - products(lambda.abs(), of(radius));
   }
   if (set.budget.norm != Norm::linf) {
-    const auto ball = products(lambda, of(set.x)) -
-                      set.budget.epsilon * dual_norm(lambda, set.budget.norm);
+    const auto ball =
+        products(lambda, of(set.x)) - set.budget.epsilon * dual_norm(lambda, set.budget.norm);
     bound = bound.defined() ? at::maximum(bound, ball) : ball;
   }
   return bound + d;

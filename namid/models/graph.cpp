@@ -34,8 +34,8 @@ at::Tensor compute(const GraphNode& node, const at::Tensor& x, const at::Tensor&
     case GraphOp::linear:
       return at::linear(x, weight, bias);
     case GraphOp::batch_norm:
-      return at::batch_norm(x, weight, bias, to_type_of(node.mean, x),
-                            to_type_of(node.variance, x), false, 0, node.epsilon, false);
+      return at::batch_norm(x, weight, bias, to_type_of(node.mean, x), to_type_of(node.variance, x),
+                            false, 0, node.epsilon, false);
     case GraphOp::relu:
       return at::relu(x);
     case GraphOp::avg_pool:
@@ -67,8 +67,10 @@ void check_against(const Classifier& model, const Graph& graph) {
   const auto scale = theirs.abs().max().item<double>();
   const auto apart = (theirs - ours).abs().max().item<double>();
   if (!(apart <= 1e-3 * scale + 1e-6))
-    throw OptionError(str("[model] ", graph.name, ": a layer depends on its input in a way that a "
-                          "trace does not show (logits differ by ", shortest(apart), ")"));
+    throw OptionError(str("[model] ", graph.name,
+                          ": a layer depends on its input in a way that a "
+                          "trace does not show (logits differ by ",
+                          shortest(apart), ")"));
 }
 
 }  // namespace

@@ -113,11 +113,14 @@ std::optional<at::Tensor> GraphReader::constant(const Value* value) const {
   const auto of = constant(call->input(0));
   if (!of) return {};
   if (kind == "t") return of->t();
-  if (kind == "to" || kind == "_to_copy") return of->to(*value->type()->expect<c10::TensorType>()->scalarType());
+  if (kind == "to" || kind == "_to_copy")
+    return of->to(*value->type()->expect<c10::TensorType>()->scalarType());
   if (kind == "detach" || kind == "alias" || kind == "contiguous" || kind == "clone") return *of;
-  if (kind == "view" || kind == "reshape" || kind == "unsqueeze") return of->reshape(sizes_of(value));
+  if (kind == "view" || kind == "reshape" || kind == "unsqueeze")
+    return of->reshape(sizes_of(value));
   if (kind == "transpose" || kind == "permute")
-    return of->dim() == 2 && sizes_of(value) == of->t().sizes() ? std::optional(of->t()) : std::nullopt;
+    return of->dim() == 2 && sizes_of(value) == of->t().sizes() ? std::optional(of->t())
+                                                                : std::nullopt;
   return {};
 }
 
@@ -125,7 +128,8 @@ at::Tensor GraphReader::parameter(const Value* value) {
   const auto known = torch::jit::toIValue(value);
   if (known && known->isNone()) return {};
   const auto tensor = constant(value);
-  if (!tensor) throw OptionError(str("[model] ", graph_.name, ": weights that depend on the images"));
+  if (!tensor)
+    throw OptionError(str("[model] ", graph_.name, ": weights that depend on the images"));
   if (!tensor->defined()) return {};
   if (const auto found = names_.find(tensor->data_ptr()); found != names_.end())
     layer_ = found->second.substr(0, found->second.rfind('.'));
@@ -170,15 +174,18 @@ std::size_t GraphReader::read_call(const Value* value) {
     return reshaped(value);
   if (any({"add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_"})) return elementwise(value);
   if (any({"dropout", "feature_dropout"})) {
-    if (truth_of(call->input(2))) refuse(call, "dropout in train mode draws random numbers; "
-                                               "call model.eval() and export again");
+    if (truth_of(call->input(2)))
+      refuse(call,
+             "dropout in train mode draws random numbers; "
+             "call model.eval() and export again");
     return pass_through(call);
   }
   if (any({"contiguous", "to", "_to_copy", "detach", "alias", "clone", "lift_fresh",
            "lift_fresh_copy"}))
     return pass_through(call);
-  refuse(call, "no layer that can be described (convolution, linear, BatchNorm, ReLU, pooling, "
-               "flatten, sums)");
+  refuse(call,
+         "no layer that can be described (convolution, linear, BatchNorm, ReLU, pooling, "
+         "flatten, sums)");
 }
 
 std::size_t GraphReader::elementwise(const Value* value) {
@@ -206,11 +213,12 @@ std::size_t GraphReader::elementwise(const Value* value) {
   const auto channels = sizes[1];
   auto expected = std::vector<std::int64_t>(sizes.size(), 1);
   expected[1] = channels;
-  if (values->numel() != 1 && (values->numel() != channels ||
-                               at::infer_size(values->sizes(), expected) != expected))
+  if (values->numel() != 1 &&
+      (values->numel() != channels || at::infer_size(values->sizes(), expected) != expected))
     refuse(call, "a constant that differs within a channel");
   auto constants = values->detach().to(at::kCPU, at::kDouble).reshape(-1).expand(channels).clone();
-  GraphNode node{.op = GraphOp::affine, .weight = at::ones(channels, at::kDouble),
+  GraphNode node{.op = GraphOp::affine,
+                 .weight = at::ones(channels, at::kDouble),
                  .bias = at::zeros(channels, at::kDouble)};
   if (kind.starts_with("mul")) node.weight = constants;
   if (kind.starts_with("div")) node.weight = constants.reciprocal();
@@ -266,8 +274,9 @@ std::size_t GraphReader::batch_norm(const Value* value) {
   const std::string_view kind = call->kind().toUnqualString();
   const bool plain = kind == "batch_norm" || kind == "native_batch_norm";
   if (plain && truth_of(call->input(5)))
-    refuse(call, "BatchNorm on the statistics of the batch is no fixed function of an image; "
-                 "expected running statistics");
+    refuse(call,
+           "BatchNorm on the statistics of the batch is no fixed function of an image; "
+           "expected running statistics");
   const auto input = node_of(call->input(0));
   GraphNode node{.op = GraphOp::batch_norm, .mean = parameter(call->input(3))};
   node.variance = parameter(call->input(4));
@@ -307,8 +316,8 @@ std::size_t GraphReader::whole_average(const Value* value) {
   const auto in = sizes_of(call->input(0)), out = sizes_of(value);
   const bool mean = std::string_view(call->kind().toUnqualString()) == "mean";
   const auto rows = mean ? 1 : out[2], columns = mean ? 1 : out[3];
-  if (in.size() != 4 || numel_of(value) != in[0] * in[1] * rows * columns ||
-      in[2] % rows != 0 || in[3] % columns != 0)
+  if (in.size() != 4 || numel_of(value) != in[0] * in[1] * rows * columns || in[2] % rows != 0 ||
+      in[3] % columns != 0)
     refuse(call, "an average over windows of different sizes");
   const auto input = node_of(call->input(0));
   GraphNode node{.op = GraphOp::avg_pool};
@@ -333,7 +342,8 @@ void check_known(const Classifier& model) {
   const auto state = model.state_dict();
   for (const auto& [key, tensor] : state)
     if (key == kProgramKey) return;
-  throw OptionError(str("[model] ", model.info().name, ": the layers of a callable are not known; "
+  throw OptionError(str("[model] ", model.info().name,
+                        ": the layers of a callable are not known; "
                         "expected a built-in network or a .pt2 program"));
 }
 

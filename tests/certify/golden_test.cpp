@@ -31,8 +31,11 @@ AffineNetwork golden_network() {
 }
 
 Bench golden_bench(bool box = true) {
-  return {golden_network(), at::tensor({.2, .95, .5, .6}, at::kDouble).view({1, 4}),
-          at::zeros(1, at::kLong), {.epsilon = .12}, box};
+  return {golden_network(),
+          at::tensor({.2, .95, .5, .6}, at::kDouble).view({1, 4}),
+          at::zeros(1, at::kLong),
+          {.epsilon = .12},
+          box};
 }
 
 void expect_near(const at::Tensor& actual, const std::vector<double>& expected) {
@@ -48,8 +51,7 @@ TEST(GoldenBounds, LogitsAreTheSpecifications) {
 TEST(GoldenBounds, Interval) {
   const auto bench = golden_bench();
   const auto known = intermediate_bounds(bench.problem(), Slopes::constant);
-  expect_near(known.bounds[1].lower,
-              {.06157857, -.10722082, -.24985646, -.37650709, -.5423083});
+  expect_near(known.bounds[1].lower, {.06157857, -.10722082, -.24985646, -.37650709, -.5423083});
   expect_near(known.bounds[1].upper, {.69530899, .69002124, .33594184, -.03723324, -.08775209});
   expect_near(known.bounds[3].lower, {-.1, .02045208, -.32523568, -1.34085094});
   expect_near(known.bounds[3].upper, {.76766838, 1.25477346, .62164954, -.18248796});

@@ -72,10 +72,16 @@ TEST_P(Zoo, LogitsAndInputGradientsAreThoseOfPyTorch) {
 }
 
 /// Programs of layers that a graph can hold; the others are told the operator that it has not.
-const std::map<std::string, std::string> kNotDescribed{
-    {"mobilenet", "hardswish"}, {"densenet", "cat"},    {"vit", "select"}, {"encoder", "mean"},
-    {"encoder-core", "mean"},   {"convnext", "permute"},   {"mlp", "tanh"},   {"pools", "stack"},
-    {"norms", "log_softmax"},   {"transposed", "pixel_unshuffle"}};
+const std::map<std::string, std::string> kNotDescribed{{"mobilenet", "hardswish"},
+                                                       {"densenet", "cat"},
+                                                       {"vit", "select"},
+                                                       {"encoder", "mean"},
+                                                       {"encoder-core", "mean"},
+                                                       {"convnext", "permute"},
+                                                       {"mlp", "tanh"},
+                                                       {"pools", "stack"},
+                                                       {"norms", "log_softmax"},
+                                                       {"transposed", "pixel_unshuffle"}};
 
 TEST_P(Zoo, GraphComputesTheProgramsLogitsOrNamesTheOperator) {
   const auto model = load_program(zoo() / (GetParam() + ".pt2"));

@@ -14,7 +14,8 @@ namespace namid::models {
 namespace {
 
 /// Weights and statistics that are those of no fresh network: what the graph leaves out shows.
-Classifier unlike_fresh(const ModelOptions& options, const std::vector<std::int64_t>& shape = {3, 16, 16}) {
+Classifier unlike_fresh(const ModelOptions& options,
+                        const std::vector<std::int64_t>& shape = {3, 16, 16}) {
   const auto model = create(options, shape, 7, 5);
   const torch::NoGradGuard no_grad;
   int j = 0;
@@ -105,15 +106,13 @@ type = "linear"
 )";
 
 TEST(Graph, LayersAreNamedAsInTheStateDict) {
-  const auto graph =
-      expect_described(unlike_fresh({.model = "sequential", .layers = kLayers}));
+  const auto graph = expect_described(unlike_fresh({.model = "sequential", .layers = kLayers}));
   std::vector<std::string> told;
   for (const auto& node : graph.nodes) told.push_back(describe_node(node));
-  EXPECT_EQ(told, (std::vector<std::string>{"input 'images'", "conv '0'", "batch_norm '1'",
-                                            "relu 'relu 1'", "max_pool 'max_pool 1'",
-                                            "avg_pool 'avg_pool 1'", "relu 'relu 2'",
-                                            "flatten 'flatten 1'", "linear '7'", "batch_norm '8'",
-                                            "linear '9'"}));
+  EXPECT_EQ(told, (std::vector<std::string>{
+                      "input 'images'", "conv '0'", "batch_norm '1'", "relu 'relu 1'",
+                      "max_pool 'max_pool 1'", "avg_pool 'avg_pool 1'", "relu 'relu 2'",
+                      "flatten 'flatten 1'", "linear '7'", "batch_norm '8'", "linear '9'"}));
   EXPECT_EQ(graph.nodes[5].shape, (std::vector<std::int64_t>{4, 5, 5}));
   EXPECT_TRUE(graph.nodes[5].window.count_include_pad);
 }
@@ -139,9 +138,10 @@ TEST(Graph, KeepsItsWeightsWhenTheModelGoesOnTraining) {
 TEST(Graph, RefusesACallable) {
   const Classifier callable([](const at::Tensor& x) { return x.flatten(1).slice(1, 0, 3); },
                             {.name = "mine", .num_classes = 3, .input_shape = {5}});
-  EXPECT_EQ(testing::message_of<OptionError>([&] { describe(callable); }),
-            "[model] mine: the layers of a callable are not known; expected a built-in network or a "
-            ".pt2 program");
+  EXPECT_EQ(
+      testing::message_of<OptionError>([&] { describe(callable); }),
+      "[model] mine: the layers of a callable are not known; expected a built-in network or a "
+      ".pt2 program");
 }
 
 }  // namespace

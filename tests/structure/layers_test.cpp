@@ -19,9 +19,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kLayers = {"core",   "io",     "dist",    "run", "data",
-                                          "models", "engine", "attacks", "certify", "mi", "defenses",
-                                          "eval",   "train",  "report"};
+const std::vector<std::string> kLayers = {"core",     "io",     "dist",    "run",     "data",
+                                          "models",   "engine", "attacks", "certify", "mi",
+                                          "defenses", "eval",   "train",   "report"};
 
 fs::path source_folder() {
   return NAMID_SOURCE_DIR;
