@@ -6,6 +6,7 @@
 #include "apps/namid/progress_lines.h"
 #include "namid/eval/certification.h"
 #include "namid/eval/evaluation.h"
+#include "namid/eval/export_unknown.h"
 #include "namid/run/stop_token.h"
 
 namespace namid::app {
@@ -35,6 +36,7 @@ void CertifyCommand::prepare() {
   place(classifier_, runtime);
   eval::check_evaluation(classifier_, test_, {.name = "certify"}, {});
   eval::check_certification(classifier_, budget, certify);
+  if (!inputs.export_unknown.empty()) eval::check_export(budget);
 }
 
 json CertifyCommand::record() const {
@@ -44,42 +46,49 @@ json CertifyCommand::record() const {
 json CertifyCommand::run(const run::RunFolder& folder, bool resume) {
   const auto progress = progress_lines(show_progress);
   const auto* stop = &run::process_stop_token();
-  auto result = eval::evaluate_with(
-      {.model = classifier_,
-       .dataset = test_,
-       .options = {.gallery = 0, .confidence = inputs.confidence},
-       .folder = folder.path(),
-       .resume = resume,
-       .stop = stop,
-       .progress = progress},
-      {.name = "certify"});
+  auto result =
+      eval::evaluate_with({.model = classifier_,
+                           .dataset = test_,
+                           .options = {.gallery = 0, .confidence = inputs.confidence},
+                           .folder = folder.path(),
+                           .resume = resume,
+                           .stop = stop,
+                           .progress = progress},
+                          {.name = "certify"});
   result.erase("attacks");
-  result["certificates"] = eval::certify_ledger({.model = classifier_,
-                                                 .dataset = test_,
-                                                 .budget = budget,
-                                                 .options = certify,
-                                                 .radius = budget.epsilon,
-                                                 .folder = folder.path(),
-                                                 .confidence = inputs.confidence,
-                                                 .stop = stop,
-                                                 .progress = progress});
+  const eval::Certification job{.model = classifier_,
+                                .dataset = test_,
+                                .budget = budget,
+                                .options = certify,
+                                .radius = budget.epsilon,
+                                .folder = folder.path(),
+                                .confidence = inputs.confidence,
+                                .stop = stop,
+                                .progress = progress};
+  result["certificates"] = eval::certify_ledger(job);
+  if (!inputs.export_unknown.empty())
+    result["exported"] = {{"folder", inputs.export_unknown},
+                          {"samples", eval::export_unknown(job, inputs.export_unknown)}};
   return result;
 }
 
 std::string CertifyCommand::summary(const json& result, const run::RunFolder& folder) const {
-  return str("n = ", result.value("n", 0), "\nnatural accuracy ",
-             accuracy_text(result["natural"]), "\n", certificates_text(result["certificates"]),
-             "run folder ", folder.path().string(), "\n");
+  auto text = str("n = ", result.value("n", 0), "\nnatural accuracy ",
+                  accuracy_text(result["natural"]), "\n", certificates_text(result["certificates"]));
+  if (result.contains("exported"))
+    text += str("unknown samples ", result["exported"].value("folder", ""), " (",
+                result["exported"].value("samples", 0), " questions, network.onnx)\n");
+  return text + str("run folder ", folder.path().string(), "\n");
 }
 
 std::string certificates_text(const json& found) {
   const auto count = [&](const char* key) { return found.value(key, std::int64_t{0}); };
-  std::string text =
-      str("certified accuracy, ", found.value("method", ""), ", ", found.value("norm", ""), " ",
-          shortest(found.value("epsilon", 0.0)), found.value("box", true) ? "" : ", without the box",
-          ": ", accuracy_text(found), "\n", "certified ", count("certified"), ", broken ",
-          count("broken"), ", unknown ", count("unknown"), " of ", count("n"), " (",
-          fixed(found.value("seconds", 0.0), 1), " s)\n");
+  std::string text = str("certified accuracy, ", found.value("method", ""), ", ",
+                         found.value("norm", ""), " ", shortest(found.value("epsilon", 0.0)),
+                         found.value("box", true) ? "" : ", without the box", ": ",
+                         accuracy_text(found), "\n", "certified ", count("certified"), ", broken ",
+                         count("broken"), ", unknown ", count("unknown"), " of ", count("n"), " (",
+                         fixed(found.value("seconds", 0.0), 1), " s)\n");
   if (!found["smallest_margin"].is_number()) return text;
   text += str("smallest certified margin ", shortest(found.value("smallest_margin", 0.0)),
               "; float32 logits can be off by about ", shortest(found.value("float32_slack", 0.0)));

@@ -137,9 +137,8 @@ void EvaluateCommand::add_certificates(json& result, const run::RunFolder& folde
                                            .progress = progress_lines(show_progress)});
   result["certificates"] = found;
   if (!result.contains("robust")) return;
-  const auto bounds =
-      robust_bounds(result["robust"]["correct"], result["n"],
-                    found["certified"].get<std::int64_t>(), evaluate.confidence);
+  const auto bounds = robust_bounds(result["robust"]["correct"], result["n"],
+                                    found["certified"].get<std::int64_t>(), evaluate.confidence);
   result["headline"]["lower"] = *bounds.lower;
 }
 

@@ -70,13 +70,12 @@ std::string evaluation_summary(const json& result, const run::RunFolder& folder)
     text += attack_line(attack, worst_case, seconds);
   }
   if (result.contains("robust")) {
-    text +=
-        str("max perturbation: ", shortest(result.value("largest_norm", 0.0)), "\n",
-            "robust accuracy: ", accuracy_text(result["robust"]), "\n");
+    text += str("max perturbation: ", shortest(result.value("largest_norm", 0.0)), "\n",
+                "robust accuracy: ", accuracy_text(result["robust"]), "\n");
     if (!result.contains("certificates"))
-      text += str("robust accuracy lies below ",
-                  fixed(100 * result["headline"].value("upper", 0.0), 2),
-                  " %; no lower bound (no certificates)\n");
+      text +=
+          str("robust accuracy lies below ", fixed(100 * result["headline"].value("upper", 0.0), 2),
+              " %; no lower bound (no certificates)\n");
   }
   if (result.contains("certificates")) text += two_sides(result);
   if (result.contains("sampled")) text += sampled_text(result["sampled"]);

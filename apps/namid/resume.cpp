@@ -2,8 +2,8 @@
 #include <cstdio>
 
 #include "apps/namid/attack_command.h"
-#include "apps/namid/command.h"
 #include "apps/namid/certify_command.h"
+#include "apps/namid/command.h"
 #include "apps/namid/curve_command.h"
 #include "apps/namid/demo_command.h"
 #include "apps/namid/evaluate_command.h"

@@ -96,13 +96,13 @@ void keep_evidence(const Certification& job, const Ledger& ledger, const Certifi
                           {"float32_slack", shortest(row.slack)},
                           {"certify", ledger.identity()["certify"]},
                           {"model", ledger.identity()["model"]}});
-  throw std::logic_error(
-      str("sample ", row.sample, " is certified (bound ", shortest(row.bound), ", float32 slack ",
-          shortest(row.slack), ") and broken by ", attack, "; one of the two is wrong: see ",
-          file.string(), row.bound < row.slack
-                             ? "; the bound is within what float32 rounding can do: --certify-fp32 "
-                               "certifies the float32 network"
-                             : ""));
+  throw std::logic_error(str(
+      "sample ", row.sample, " is certified (bound ", shortest(row.bound), ", float32 slack ",
+      shortest(row.slack), ") and broken by ", attack, "; one of the two is wrong: see ",
+      file.string(),
+      row.bound < row.slack ? "; the bound is within what float32 rounding can do: --certify-fp32 "
+                              "certifies the float32 network"
+                            : ""));
 }
 
 }  // namespace

@@ -48,11 +48,11 @@ struct AttemptRow {
 struct CertificateRow {
   std::uint64_t sample = 0;
   bool certified = false;
-  double bound = 0;         ///< of z_y − z_rival over all allowed images
-  std::int64_t rival = 0;   ///< the class that comes nearest
-  double threshold = 0;     ///< what the bound has to exceed
-  double slack = 0;         ///< about what float32 logits can be off by
-  double seconds = 0;       ///< its share of the batch's time; NaN where no timings are kept
+  double bound = 0;        ///< of z_y − z_rival over all allowed images
+  std::int64_t rival = 0;  ///< the class that comes nearest
+  double threshold = 0;    ///< what the bound has to exceed
+  double slack = 0;        ///< about what float32 logits can be off by
+  double seconds = 0;      ///< its share of the batch's time; NaN where no timings are kept
   bool operator==(const CertificateRow&) const = default;
 };
 

@@ -27,9 +27,9 @@ void expect_failure(const std::string& arguments, int code, const std::string& m
 TEST(Cli, HelpAndVersion) {
   const auto help = run_program("--help");
   EXPECT_EQ(help.code, 0);
-  for (const auto* command : {"demo", "train", "estimate", "evaluate", "transfer", "curve", "certify",
-                              "attack",
-                              "verify", "compare", "gate", "report", "resume", "list", "doctor"})
+  for (const auto* command :
+       {"demo", "train", "estimate", "evaluate", "transfer", "curve", "certify", "attack", "verify",
+        "compare", "gate", "report", "resume", "list", "doctor"})
     EXPECT_NE(help.text.find(command), std::string::npos) << command;
   EXPECT_EQ(run_program("--version").text.rfind("namid 0.", 0), 0u);
   const auto train = run_program("train --help");

@@ -15,18 +15,17 @@ double gap(const models::Classifier& model) {
   const auto graph = models::describe(model);
   const auto x = images_for(model, 4);
   const auto wanted = models::evaluate(graph, x);
-  return ((forward(normal_form(graph), x) - wanted).abs().max() / wanted.abs().max()).item<double>();
+  return ((forward(normal_form(graph), x) - wanted).abs().max() / wanted.abs().max())
+      .item<double>();
 }
 
 TEST(NormalForm, ComputesTheLogitsOfEveryNetworkThatHasOne) {
   for (const auto* name : {"mlp", "resnet18", "resnet50", "preactresnet18", "wideresnet-10-2"})
     EXPECT_LE(gap(trained_like({.model = name, .width = 4}, {3, 8, 8})), 1e-12) << name;
   for (const auto& layers : {kConvNet, kPreactivated, kPooled})
-    EXPECT_LE(gap(trained_like({.model = "sequential",
-                                .mean = {0.3, 0.4},
-                                .std = {0.2, 0.3},
-                                .layers = layers},
-                               {2, 8, 8})),
+    EXPECT_LE(gap(trained_like(
+                  {.model = "sequential", .mean = {0.3, 0.4}, .std = {0.2, 0.3}, .layers = layers},
+                  {2, 8, 8})),
               1e-12);
 }
 
@@ -43,9 +42,8 @@ std::vector<std::string> names_of(const std::string& layers, bool normalised = f
 }
 
 TEST(NormalForm, FoldsBatchNormIntoWhatItFollows) {
-  EXPECT_EQ(names_of(kConvNet),
-            (std::vector<std::string>{"images:", "0 + 1:", "relu 1:", "3:", "relu 2:", "6 + 7:",
-                                      "relu 3:", "9:"}));
+  EXPECT_EQ(names_of(kConvNet), (std::vector<std::string>{"images:", "0 + 1:", "relu 1:", "3:",
+                                                          "relu 2:", "6 + 7:", "relu 3:", "9:"}));
 }
 
 TEST(NormalForm, KeepsAScaleThatPaddingComesAfter) {

@@ -26,8 +26,8 @@ struct Case {
 };
 
 const std::vector<Case>& cases() {
-  const std::vector<Budget> budgets{{Norm::linf, 0.004}, {Norm::linf, 0.03}, {Norm::l2, 0.1},
-                                    {Norm::l1, 0.5}};
+  const std::vector<Budget> budgets{
+      {Norm::linf, 0.004}, {Norm::linf, 0.03}, {Norm::l2, 0.1}, {Norm::l1, 0.5}};
   const auto layers = [](const std::string& text) {
     return trained_like({.model = "sequential", .layers = text}, {2, 8, 8});
   };
@@ -37,7 +37,8 @@ const std::vector<Case>& cases() {
       {"preactivated", layers(kPreactivated), budgets},
       {"mlp", trained_like({.model = "mlp", .width = 12}, {1, 4, 4}), budgets},
       {"resnet", trained_like({.model = "resnet18", .width = 2}, {1, 6, 6}), {{Norm::linf, 0.002}}},
-      {"resnet, preactivated", trained_like({.model = "preactresnet18", .width = 2}, {1, 6, 6}),
+      {"resnet, preactivated",
+       trained_like({.model = "preactresnet18", .width = 2}, {1, 6, 6}),
        {{Norm::linf, 0.002}}}};
   return all;
 }
@@ -106,7 +107,9 @@ const std::vector<std::pair<std::string, Bound>>& bounds() {
        [](const Setting& s) { return fast_lin(s.bench.problem(), of(s), {.intersect = false}); }},
       {"crown", [](const Setting& s) { return crown(s.bench.problem(), of(s)).bounds; }},
       {"crown in blocks",
-       [](const Setting& s) { return crown(s.bench.problem(), of(s), {.block_bytes = 20000}).bounds; }},
+       [](const Setting& s) {
+         return crown(s.bench.problem(), of(s), {.block_bytes = 20000}).bounds;
+       }},
       {"alpha-crown", [](const Setting& s) {
          const auto found = crown(s.bench.problem(), of(s));
          return alpha_crown(s.bench.problem(), of(s), found.known,
@@ -158,9 +161,9 @@ TEST(Soundness, ARadiusOfZeroGivesTheMarginItself) {
 }
 
 TEST(Soundness, ALinearNetworkIsBoundedExactly) {
-  const auto model = trained_like({.model = "sequential",
-                                   .layers = "[[layer]]\ntype='flatten'\n[[layer]]\ntype='linear'\n"},
-                                  {1, 3, 3});
+  const auto model = trained_like(
+      {.model = "sequential", .layers = "[[layer]]\ntype='flatten'\n[[layer]]\ntype='linear'\n"},
+      {1, 3, 3});
   const auto network = normal_form(models::describe(model));
   const auto x = images_for(model, kImages);
   const auto y = forward(network, x).argmax(1);
