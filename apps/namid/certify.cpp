@@ -46,15 +46,14 @@ json CertifyCommand::record() const {
 json CertifyCommand::run(const run::RunFolder& folder, bool resume) {
   const auto progress = progress_lines(show_progress);
   const auto* stop = &run::process_stop_token();
-  auto result =
-      eval::evaluate_with({.model = classifier_,
-                           .dataset = test_,
-                           .options = {.gallery = 0, .confidence = inputs.confidence},
-                           .folder = folder.path(),
-                           .resume = resume,
-                           .stop = stop,
-                           .progress = progress},
-                          {.name = "certify"});
+  auto result = eval::evaluate_with({.model = classifier_,
+                                     .dataset = test_,
+                                     .options = {.gallery = 0, .confidence = inputs.confidence},
+                                     .folder = folder.path(),
+                                     .resume = resume,
+                                     .stop = stop,
+                                     .progress = progress},
+                                    {.name = "certify"});
   result.erase("attacks");
   const eval::Certification job{.model = classifier_,
                                 .dataset = test_,
@@ -73,8 +72,9 @@ json CertifyCommand::run(const run::RunFolder& folder, bool resume) {
 }
 
 std::string CertifyCommand::summary(const json& result, const run::RunFolder& folder) const {
-  auto text = str("n = ", result.value("n", 0), "\nnatural accuracy ",
-                  accuracy_text(result["natural"]), "\n", certificates_text(result["certificates"]));
+  auto text =
+      str("n = ", result.value("n", 0), "\nnatural accuracy ", accuracy_text(result["natural"]),
+          "\n", certificates_text(result["certificates"]));
   if (result.contains("exported"))
     text += str("unknown samples ", result["exported"].value("folder", ""), " (",
                 result["exported"].value("samples", 0), " questions, network.onnx)\n");

@@ -30,8 +30,7 @@ std::vector<SampleRow> unknown_samples(const Ledger& ledger) {
 void make_folder(const std::filesystem::path& target) {
   std::error_code problem;
   std::filesystem::create_directories(target, problem);
-  if (problem)
-    throw ResourceError(str(target.string(), ": cannot be made: ", problem.message()));
+  if (problem) throw ResourceError(str(target.string(), ": cannot be made: ", problem.message()));
 }
 
 }  // namespace
@@ -55,14 +54,14 @@ std::int64_t export_unknown(const Certification& job, const std::filesystem::pat
     const auto& ids = job.dataset.ids;
     const std::vector<std::int64_t> row{std::find(ids.begin(), ids.end(), sample.sample) -
                                         ids.begin()};
-    const auto set = certify::input_set(data::make_batch(job.dataset, row).x, budget,
-                                        job.options.box);
+    const auto set =
+        certify::input_set(data::make_batch(job.dataset, row).x, budget, job.options.box);
     const auto name = str("sample-", sample.sample, ".vnnlib");
     io::write_file_atomically(
-        target / name, certify::vnnlib(set.lower, set.upper, sample.label,
-                                       job.model.info().num_classes,
-                                       str("sample ", sample.sample, ", label ", sample.label,
-                                           ", linf ", shortest(job.radius))));
+        target / name,
+        certify::vnnlib(set.lower, set.upper, sample.label, job.model.info().num_classes,
+                        str("sample ", sample.sample, ", label ", sample.label, ", linf ",
+                            shortest(job.radius))));
     instances += str("network.onnx,", name, ",", kSeconds, "\n");
   }
   io::write_file_atomically(target / "instances.csv", instances);

@@ -15,7 +15,8 @@ constexpr std::int64_t kIrVersion = 8, kOperatorSet = 13, kFloat = 1;
 std::string attribute(const std::string& name, const OnnxValue& value) {
   ProtobufWriter out;
   out.bytes(1, name);
-  if (const auto* number = std::get_if<float>(&value)) return out.number(2, *number).varint(20, 1).text();
+  if (const auto* number = std::get_if<float>(&value))
+    return out.number(2, *number).varint(20, 1).text();
   if (const auto* integer = std::get_if<std::int64_t>(&value))
     return out.varint(3, *integer).varint(20, 2).text();
   for (const auto entry : std::get<std::vector<std::int64_t>>(value)) out.varint(8, entry);
@@ -56,13 +57,15 @@ std::string port(const OnnxTensor& tensor) {
 }  // namespace
 
 std::string write_onnx(const OnnxModel& model) {
-  ProtobufWriter graph;  // GraphProto { node = 1; name = 2; initializer = 5; input = 11; output = 12 }
+  ProtobufWriter
+      graph;  // GraphProto { node = 1; name = 2; initializer = 5; input = 11; output = 12 }
   for (const auto& entry : model.nodes) graph.bytes(1, node(entry));
   graph.bytes(2, model.name);
   for (const auto& tensor : model.weights) graph.bytes(5, initializer(tensor));
   graph.bytes(11, port(model.input)).bytes(12, port(model.output));
   const auto operators = ProtobufWriter().bytes(1, "").varint(2, kOperatorSet).text();
-  ProtobufWriter out;  // ModelProto { ir_version = 1; producer = 2, 3; graph = 7; opset_import = 8 }
+  ProtobufWriter
+      out;  // ModelProto { ir_version = 1; producer = 2, 3; graph = 7; opset_import = 8 }
   return out.varint(1, kIrVersion)
       .bytes(2, "namid")
       .bytes(3, version())

@@ -60,8 +60,8 @@ class OnnxGraph {
     const auto& w = node.window;
     return {{"kernel_shape", list(w.kernel)},
             {"strides", list(w.stride)},
-            {"pads", std::vector<std::int64_t>{w.padding[0], w.padding[1], w.padding[0],
-                                               w.padding[1]}}};
+            {"pads",
+             std::vector<std::int64_t>{w.padding[0], w.padding[1], w.padding[0], w.padding[1]}}};
   }
 
   void add_affine(std::size_t i) {
@@ -69,7 +69,8 @@ class OnnxGraph {
     std::vector<std::int64_t> shape(node.shape.size() + 1, 1);
     shape[1] = node.weight.numel();
     const auto scaled = value(i) + ".scaled";
-    model_.nodes.push_back({"Mul", node.name + " scale",
+    model_.nodes.push_back({"Mul",
+                            node.name + " scale",
                             {value(node.inputs[0]), weight(i, "weight", node.weight, shape)},
                             {scaled}});
     model_.nodes.push_back(

@@ -39,6 +39,7 @@ std::filesystem::path write_report(const std::filesystem::path& path) {
   add_overlap(page, run);
   add_norms(page, run);
   add_security_curve(page, run);
+  add_certificates(page, run);
   add_masking(page, run);
   add_attack(page, run);
   add_curves(page, run);

@@ -23,11 +23,12 @@ namespace fs = std::filesystem;
 /// Class means of the training images behind a layer that is never cut off: right for most images,
 /// and piecewise linear only in name, so that what can be certified is known to be much.
 void save_two_layers(const fs::path& file) {
-  const auto model = models::create({.model = "sequential",
-                                     .layers = "[[layer]]\ntype='flatten'\n"
-                                               "[[layer]]\ntype='linear'\nfeatures=10\n"
-                                               "[[layer]]\ntype='relu'\n[[layer]]\ntype='linear'\n"},
-                                    {1, 28, 28}, 10);
+  const auto model =
+      models::create({.model = "sequential",
+                      .layers = "[[layer]]\ntype='flatten'\n"
+                                "[[layer]]\ntype='linear'\nfeatures=10\n"
+                                "[[layer]]\ntype='relu'\n[[layer]]\ntype='linear'\n"},
+                     {1, 28, 28}, 10);
   const auto train = data::load_dataset({.train_limit = 1000}, data::Part::train);
   const auto x = train.images.to(at::kFloat).flatten(1) / 255;
   const at::NoGradGuard no_grad;
@@ -85,9 +86,9 @@ TEST_F(CertifyCli, GivesTheDocumentedResult) {
   EXPECT_EQ(found["epsilon"], 0.02);
   EXPECT_EQ(found["n"], 150);
   EXPECT_EQ(found["broken"], 150 - result["natural"]["correct"].get<int>());
-  EXPECT_EQ(found["certified"].get<int>() + found["broken"].get<int>() +
-                found["unknown"].get<int>(),
-            150);
+  EXPECT_EQ(
+      found["certified"].get<int>() + found["broken"].get<int>() + found["unknown"].get<int>(),
+      150);
   EXPECT_EQ(found["accuracy"], found["certified"].get<double>() / 150);
   EXPECT_GT(found["certified"], 30);
   EXPECT_GT(found["unknown"], 0);
@@ -117,11 +118,12 @@ TEST_F(CertifyCli, ARunThatWasKilledEndsInTheSameLedger) {
   ASSERT_EQ(certify("cut").code, 0);
   const auto folder = run("certify", "cut");
   // As one that was killed after its first batch of 64.
-  const auto edit = std::string(NAMID_PYTHON) +
-                    " -c 'import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute(\"DELETE "
-                    "FROM certificates WHERE sample NOT IN (SELECT sample FROM certificates ORDER "
-                    "BY sample LIMIT 64)\"); d.commit()' " +
-                    (folder / "ledger.sqlite").string();
+  const auto edit =
+      std::string(NAMID_PYTHON) +
+      " -c 'import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute(\"DELETE "
+      "FROM certificates WHERE sample NOT IN (SELECT sample FROM certificates ORDER "
+      "BY sample LIMIT 64)\"); d.commit()' " +
+      (folder / "ledger.sqlite").string();
   ASSERT_EQ(run_command(edit).code, 0);
   auto record = read_json(folder / "run.json");
   record["status"] = "running";
@@ -163,11 +165,11 @@ TEST_F(CertifyCli, ACertifiedSampleThatIsBrokenIsADefectWithItsEvidence) {
   std::uint64_t certified = 0;
   for (const auto& row : eval::Ledger::open(folder / "ledger.sqlite").certificates())
     if (row.certified) certified = row.sample;
-  const auto edit = std::string(NAMID_PYTHON) +
-                    " -c 'import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute(\"UPDATE "
-                    "attempts SET success = 1 WHERE sample = " +
-                    std::to_string(certified) + "\"); d.commit()' " +
-                    (folder / "ledger.sqlite").string();
+  const auto edit =
+      std::string(NAMID_PYTHON) +
+      " -c 'import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute(\"UPDATE "
+      "attempts SET success = 1 WHERE sample = " +
+      std::to_string(certified) + "\"); d.commit()' " + (folder / "ledger.sqlite").string();
   ASSERT_EQ(run_command(edit).code, 0);
   auto record = read_json(folder / "run.json");
   record["status"] = "running";

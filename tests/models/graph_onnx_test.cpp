@@ -76,7 +76,9 @@ TEST(GraphOnnx, OnnxruntimeComputesTheSameLogits) {
     run::write_tensor_file(folder / (name + ".safetensors"), {{"x", x}, {"logits", model(x)}});
     io::write_file_atomically(folder / (name + ".onnx"), io::write_onnx(to_onnx(describe(model))));
   };
-  put("layers", {.model = "sequential", .mean = {0.4, 0.5, 0.6}, .std = {0.2, 0.3, 0.25},
+  put("layers", {.model = "sequential",
+                 .mean = {0.4, 0.5, 0.6},
+                 .std = {0.2, 0.3, 0.25},
                  .layers = kEveryLayer});
   put("vgg", {.model = "vgg11", .width = 4});
   put("resnet", {.model = "resnet18", .width = 4});
