@@ -6,8 +6,12 @@
 #include "apps/namid/imported.h"
 #include "apps/namid/inputs.h"
 #include "apps/namid/masking_command.h"
+#include "apps/namid/progress_lines.h"
+#include "namid/core/statistics.h"
+#include "namid/eval/certification.h"
 #include "namid/eval/evaluation.h"
 #include "namid/eval/surrogate.h"
+#include "namid/eval/verifier.h"
 #include "namid/run/stop_token.h"
 
 namespace namid::app {
@@ -34,6 +38,7 @@ OptionSet EvaluateCommand::options() {
       .add("", imported)
       .add("", suite)
       .add("", evaluate)
+      .add("", certified)
       .add("", data)
       .add("", runtime)
       .add("attack", attack)
@@ -67,6 +72,7 @@ void EvaluateCommand::prepare() {
   if (!adaptive.estimators.empty()) add_adaptive_attacks();
   see_surrogate();
   eval::check_evaluation(classifier_, test_, attacks_, evaluate);
+  if (certified.wanted()) check_certificates();
 }
 
 void EvaluateCommand::see_surrogate() {
@@ -102,7 +108,38 @@ json EvaluateCommand::run(const run::RunFolder& folder, bool resume) {
   auto result = eval::evaluate(model, test_, attacks_, evaluate, folder, &run::process_stop_token(),
                                resume, show_progress);
   if (masked.checks) result["masking"] = masking_result();
+  if (certified.wanted()) add_certificates(result, folder);
   return result;
+}
+
+void EvaluateCommand::check_certificates() const {
+  if (eval::StoppingRule(evaluate.stopping, test_.size()).active())
+    throw OptionError(
+        "[evaluate] certify: the interval of the certified accuracy needs a sample size that is "
+        "fixed beforehand; leave out the stopping rule");
+  eval::check_certification(classifier_, eval::common_budget(attacks_), certified.options());
+}
+
+void EvaluateCommand::add_certificates(json& result, const run::RunFolder& folder) const {
+  const auto budget = eval::common_budget(attacks_);
+  // No verified success may lie outside of what is certified; beyond 1 the box holds the rest.
+  const auto allowed = eval::allowed_norm(budget);
+  const auto radius = budget.norm == attacks::Norm::linf ? std::min(1.0, allowed) : allowed;
+  const auto found = eval::certify_ledger({.model = classifier_,
+                                           .dataset = test_,
+                                           .budget = budget,
+                                           .options = certified.options(),
+                                           .radius = radius,
+                                           .folder = folder.path(),
+                                           .confidence = evaluate.confidence,
+                                           .gallery = evaluate.gallery,
+                                           .stop = &run::process_stop_token(),
+                                           .progress = progress_lines(show_progress)});
+  result["certificates"] = found;
+  if (!result.contains("robust")) return;
+  const auto bounds = robust_bounds(result["robust"]["correct"], result["n"],
+                                    found["certified"].get<std::int64_t>(), evaluate.confidence);
+  result["headline"]["lower"] = *bounds.lower;
 }
 
 json EvaluateCommand::masking_result() const {

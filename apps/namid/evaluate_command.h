@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "apps/namid/certify_command.h"
 #include "apps/namid/command.h"
 #include "namid/attacks/pgd.h"
 #include "namid/data/dataset.h"
@@ -52,6 +53,7 @@ class EvaluateCommand : public RunCommand {
   models::ImportOptions imported;
   eval::SuiteOptions suite;
   eval::EvaluateOptions evaluate;
+  CertifyAfterwards certified;
   data::DataOptions data;
   attacks::PgdOptions attack;
   eval::AdaptiveOptions adaptive;
@@ -72,6 +74,8 @@ class EvaluateCommand : public RunCommand {
   std::string suite_name() const;
   void add_adaptive_attacks();
   json masking_result() const;
+  void check_certificates() const;
+  void add_certificates(json& result, const run::RunFolder& folder) const;
 };
 
 /// What a person reads of an evaluation's result.

@@ -34,6 +34,21 @@ std::string sampled_text(const json& sampled) {
              "], never above ", percent("bound"), " %\n");
 }
 
+/// What certificates and attacks say together.
+std::string two_sides(const json& result) {
+  const auto& found = result["certificates"];
+  auto text = certificates_text(found);
+  if (!result.contains("robust")) return text;
+  const auto percent = [](double share) { return fixed(100 * share, 2); };
+  const auto& headline = result["headline"];
+  return text + str("robust accuracy of these images lies between ",
+                    percent(found.value("accuracy", 0.0)), " % (certified) and ",
+                    percent(result["robust"].value("accuracy", 0.0)),
+                    " % (attacks); with their sampling error between ",
+                    percent(headline.value("lower", 0.0)), " and ",
+                    percent(headline.value("upper", 0.0)), " %\n");
+}
+
 }  // namespace
 
 std::string evaluation_summary(const json& result, const run::RunFolder& folder) {
@@ -55,12 +70,14 @@ std::string evaluation_summary(const json& result, const run::RunFolder& folder)
     text += attack_line(attack, worst_case, seconds);
   }
   if (result.contains("robust")) {
-    text +=
-        str("max perturbation: ", shortest(result.value("largest_norm", 0.0)), "\n",
-            "robust accuracy: ", accuracy_text(result["robust"]), "\n",
-            "robust accuracy lies below ", fixed(100 * result["headline"].value("upper", 0.0), 2),
-            " %; no lower bound (no certificates)\n");
+    text += str("max perturbation: ", shortest(result.value("largest_norm", 0.0)), "\n",
+                "robust accuracy: ", accuracy_text(result["robust"]), "\n");
+    if (!result.contains("certificates"))
+      text +=
+          str("robust accuracy lies below ", fixed(100 * result["headline"].value("upper", 0.0), 2),
+              " %; no lower bound (no certificates)\n");
   }
+  if (result.contains("certificates")) text += two_sides(result);
   if (result.contains("sampled")) text += sampled_text(result["sampled"]);
   if (result.contains("decision")) text += result["decision"].value("text", "") + "\n";
   if (result["self_test"].is_object() && !result["self_test"].value("passed", true))

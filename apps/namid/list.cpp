@@ -123,8 +123,8 @@ struct OptionPage {
 
 std::vector<OptionPage> option_pages() {
   std::vector<OptionPage> pages;
-  for (const auto* name : {"demo", "train", "estimate", "evaluate", "transfer", "curve", "masking",
-                           "mi", "reproduce"}) {
+  for (const auto* name : {"demo", "train", "estimate", "evaluate", "transfer", "curve", "certify",
+                           "masking", "mi", "reproduce"}) {
     std::shared_ptr<RunCommand> command = make_command(name);
     pages.push_back({name, command->options(), command});
   }

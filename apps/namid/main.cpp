@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "apps/namid/certify_command.h"
 #include "apps/namid/command.h"
 #include "apps/namid/curve_command.h"
 #include "apps/namid/flags.h"
@@ -46,6 +47,7 @@ int run_program(int argc, char** argv) {
   add_evaluate(app);
   add_transfer(app);
   add_curve(app);
+  add_certify(app);
   add_attack(app, arguments_of("attack", argc, argv));
   add_masking(app);
   add_mi(app, arguments_of("mi", argc, argv));

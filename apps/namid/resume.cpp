@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "apps/namid/attack_command.h"
+#include "apps/namid/certify_command.h"
 #include "apps/namid/command.h"
 #include "apps/namid/curve_command.h"
 #include "apps/namid/demo_command.h"
@@ -21,6 +22,7 @@ std::unique_ptr<RunCommand> make_command(const std::string& name) {
   if (name == "estimate") return std::make_unique<EstimateCommand>();
   if (name == "mi") return std::make_unique<MiCommand>();
   if (name == "evaluate") return std::make_unique<EvaluateCommand>();
+  if (name == "certify") return std::make_unique<CertifyCommand>();
   if (name == "curve") return std::make_unique<CurveCommand>();
   if (name == "masking") return std::make_unique<MaskingCommand>();
   if (name == "attack") return std::make_unique<AttackCommand>();

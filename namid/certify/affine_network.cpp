@@ -236,6 +236,12 @@ class NormalForm {
 
 }  // namespace
 
+at::TensorOptions AffineNetwork::tensors() const {
+  for (const auto& layer : layers)
+    if (layer.affine()) return layer.weight.options();
+  return at::kDouble;
+}
+
 AffineNetwork normal_form(const models::Graph& graph) {
   return NormalForm(graph).build();
 }

@@ -40,7 +40,7 @@ struct AffineNetwork {
   const Layer& logits() const { return layers.back(); }
   std::int64_t classes() const { return logits().shape.at(0); }
   /// The type and device of every weight: float64.
-  at::TensorOptions tensors() const { return layers.back().weight.options(); }
+  at::TensorOptions tensors() const;
 };
 
 /// The normal form of a graph, in float64 (the float32 weights converted exactly):

@@ -44,6 +44,18 @@ struct AttemptRow {
   bool operator==(const AttemptRow&) const = default;
 };
 
+/// What is proven of one sample (certify/certify.h).
+struct CertificateRow {
+  std::uint64_t sample = 0;
+  bool certified = false;
+  double bound = 0;        ///< of z_y − z_rival over all allowed images
+  std::int64_t rival = 0;  ///< the class that comes nearest
+  double threshold = 0;    ///< what the bound has to exceed
+  double slack = 0;        ///< about what float32 logits can be off by
+  double seconds = 0;      ///< its share of the batch's time; NaN where no timings are kept
+  bool operator==(const CertificateRow&) const = default;
+};
+
 /// An adversarial image kept for the gallery.
 struct ImageRow {
   std::string attack;
@@ -62,8 +74,10 @@ struct ImageRow {
 ///            wasserstein)                                          one row per sample and round
 ///   images(attack, round, sample, success, x_adv)   float32 blobs of the few images the gallery
 ///   shows
+///   certificates(sample, certified, bound, rival, threshold, slack)  only in ledgers that have any
 /// and, in a file of its own beside it, <stem>-timings.sqlite, timings(attack, round, sample,
-/// seconds): all that differs between two runs of the same evaluation.
+/// seconds): all that differs between two runs of the same evaluation; certificates have the attack
+/// "certificate".
 /// Sample ids above 2^63 − 1 appear as the negative integer of the same bits. Columns are only
 /// added by later versions, which raise the version number. While it grows the file is in WAL mode,
 /// one transaction per compute batch; `finish` rewrites it in the order of the keys, so that equal
@@ -94,12 +108,17 @@ class Ledger {
   /// The image kept for a sample, empty if there is none.
   std::vector<float> image(const std::string& attack, std::uint64_t sample) const;
   std::vector<ImageRow> images() const;
+  std::vector<CertificateRow> certificates() const;  ///< in order of the stored id
 
   /// One batch: rows added while the transaction lives are stored together by commit(), or not at
   /// all. A row that is there already is a DataError.
   [[nodiscard]] Transaction begin() { return Transaction(*database_); }
   void add(const SampleRow& row);
   void add(const std::string& attack, const AttemptRow& row);
+  /// Makes the table of certificates if it is not there, and keeps what they are computed from as
+  /// entry "certify" of the identity. DataError if it is there and says something else.
+  void expect_certificates(const std::string& computed_from);
+  void add(const CertificateRow& row);
   /// Keeps the image if it is among the `most` of the lowest stored ids of its attack, round and
   /// kind (success or not).
   void add_image(const std::string& attack, const AttemptRow& row, std::span<const float> x_adv,

@@ -88,6 +88,22 @@ std::map<std::uint64_t, std::string> fates(const Ledger& ledger) {
   return all;
 }
 
+std::int64_t differing_certificates(const Ledger& a, const Ledger& b) {
+  const auto by_sample = [](const Ledger& ledger) {
+    std::map<std::uint64_t, CertificateRow> rows;
+    for (auto row : ledger.certificates()) {
+      row.seconds = 0;
+      rows[row.sample] = row;
+    }
+    return rows;
+  };
+  std::int64_t differ = 0;
+  const auto alone = [&](auto, const auto&) { ++differ; };
+  zip(by_sample(a), by_sample(b), alone, alone,
+      [&](auto, const auto& u, const auto& v) { differ += u != v; });
+  return differ;
+}
+
 bool is_broken(const std::string& fate) {
   return fate != "robust";
 }
@@ -97,7 +113,7 @@ bool is_broken(const std::string& fate) {
 bool LedgerDiff::empty() const {
   return identity.empty() && discordant.empty() && columns.empty() &&
          samples_only_a + samples_only_b + samples_differ + attempts_only_a + attempts_only_b +
-                 attempts_differ + images_differ ==
+                 attempts_differ + images_differ + certificates_differ ==
              0;
 }
 
@@ -141,6 +157,7 @@ LedgerDiff diff(const Ledger& a, const Ledger& b) {
   const auto differs = [&](const auto&, const auto&) { ++out.images_differ; };
   zip(images_a, images_b, differs, differs,
       [&](const auto&, const auto& u, const auto& v) { out.images_differ += u != v; });
+  out.certificates_differ = differing_certificates(a, b);
   return out;
 }
 
@@ -161,6 +178,7 @@ nlohmann::json to_json(const LedgerDiff& diff) {
             {"differ", diff.attempts_differ},
             {"columns", diff.columns}}},
           {"images_differ", diff.images_differ},
+          {"certificates_differ", diff.certificates_differ},
           {"discordant", discordant}};
 }
 
@@ -180,6 +198,8 @@ std::string to_text(const LedgerDiff& diff, std::size_t rows) {
   for (const auto& column : diff.columns) columns += (columns.empty() ? "" : ", ") + column;
   if (!columns.empty()) text += "columns that differ: " + columns + "\n";
   if (diff.images_differ) text += str("kept images that differ: ", diff.images_differ, "\n");
+  if (diff.certificates_differ)
+    text += str("certificates that differ: ", diff.certificates_differ, "\n");
   text += str("discordant verdicts: ", diff.discordant.size(), "\n");
   for (std::size_t i = 0; i < std::min(rows, diff.discordant.size()); ++i)
     text += str("  sample ", diff.discordant[i].sample, ": ", diff.discordant[i].a, " against ",

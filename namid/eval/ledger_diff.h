@@ -25,6 +25,7 @@ struct LedgerDiff {
   std::vector<std::string> columns;     ///< of attempts, in which rows differ
   std::vector<Discordance> discordant;  ///< among the samples of both
   std::int64_t images_differ = 0;
+  std::int64_t certificates_differ = 0;  ///< among both, or in one alone
 
   /// No difference but in the environment.
   bool empty() const;

@@ -37,6 +37,8 @@ void check_same(const std::filesystem::path& path, const Ledger::Identity& first
 }
 
 void copy_rows(const Ledger& from, Ledger& to, std::int64_t images) {
+  const auto certificates = from.certificates();
+  if (!certificates.empty()) to.expect_certificates(from.identity().at("certify"));
   auto batch = to.begin();
   for (const auto& row : from.samples()) to.add(row);
   for (const auto& attack : from.attacks())
@@ -45,6 +47,7 @@ void copy_rows(const Ledger& from, Ledger& to, std::int64_t images) {
     to.add_image(image.attack,
                  {.sample = image.sample, .round = image.round, .success = image.success},
                  image.x_adv, images);
+  for (const auto& row : certificates) to.add(row);
   batch.commit();
 }
 

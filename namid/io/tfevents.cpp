@@ -4,41 +4,20 @@
 #include <bit>
 
 #include "namid/io/crc32c.h"
+#include "namid/io/protobuf.h"
 
 namespace namid::io {
 namespace {
-
-static_assert(std::endian::native == std::endian::little);
 
 template <class T>
 void append_raw(std::string& out, T value) {
   out.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
-void append_varint(std::string& out, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
-  out.push_back(static_cast<char>(value));
-}
-
-enum class Wire { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
-
-void append_key(std::string& out, int field, Wire wire) {
-  append_varint(out, static_cast<std::uint64_t>(field << 3 | static_cast<int>(wire)));
-}
-
-void append_bytes(std::string& out, int field, std::string_view bytes) {
-  append_key(out, field, Wire::bytes);
-  append_varint(out, bytes.size());
-  out.append(bytes);
-}
-
 /// Event { double wall_time = 1; int64 step = 2; ... }
-std::string start_event(double wall_time, std::int64_t step) {
-  std::string event;
-  append_key(event, 1, Wire::fixed64);
-  append_raw(event, wall_time);
-  append_key(event, 2, Wire::varint);
-  append_varint(event, static_cast<std::uint64_t>(step));
+ProtobufWriter start_event(double wall_time, std::int64_t step) {
+  ProtobufWriter event;
+  event.number(1, wall_time).varint(2, step);
   return event;
 }
 
@@ -58,33 +37,24 @@ std::string tfrecord(std::string_view payload) {
 }
 
 std::string event_file_version(double wall_time) {
-  auto event = start_event(wall_time, 0);
-  append_bytes(event, 3, "brain.Event:2");
-  return tfrecord(event);
+  return tfrecord(start_event(wall_time, 0).bytes(3, "brain.Event:2").text());
 }
 
 std::string event_session_start(double wall_time, std::int64_t step) {
-  std::string session_log;
-  append_key(session_log, 1, Wire::varint);  // SessionLog { SessionStatus status = 1; }, START = 1
-  append_varint(session_log, 1);
-  auto event = start_event(wall_time, step);
-  append_bytes(event, 7, session_log);
-  return tfrecord(event);
+  ProtobufWriter session_log;  // SessionLog { SessionStatus status = 1; }, START = 1
+  session_log.varint(1, 1);
+  return tfrecord(start_event(wall_time, step).bytes(7, session_log.text()).text());
 }
 
 std::string event_scalars(double wall_time, std::int64_t step,
                           const std::map<std::string, double>& scalars) {
-  std::string summary;
+  ProtobufWriter summary;
   for (const auto& [tag, number] : scalars) {
-    std::string value;  // Value { string tag = 1; float simple_value = 2; }
-    append_bytes(value, 1, tag);
-    append_key(value, 2, Wire::fixed32);
-    append_raw(value, static_cast<float>(number));
-    append_bytes(summary, 1, value);
+    ProtobufWriter value;  // Value { string tag = 1; float simple_value = 2; }
+    value.bytes(1, tag).number(2, static_cast<float>(number));
+    summary.bytes(1, value.text());
   }
-  auto event = start_event(wall_time, step);
-  append_bytes(event, 5, summary);
-  return tfrecord(event);
+  return tfrecord(start_event(wall_time, step).bytes(5, summary.text()).text());
 }
 
 }  // namespace namid::io

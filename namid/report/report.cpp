@@ -41,6 +41,7 @@ std::filesystem::path write_report(const std::filesystem::path& path) {
     add_norms(page, run, *evidence);
   }
   add_security_curve(page, run);
+  add_certificates(page, run);
   add_masking(page, run);
   add_attack(page, run);
   add_curves(page, run);

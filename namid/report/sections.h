@@ -24,6 +24,8 @@ void add_overlap(Html& page, const RunData& run, const Evidence& evidence);
 void add_norms(Html& page, const RunData& run, const Evidence& evidence);
 /// Passes, time and memory.
 void add_cost(Html& page, const RunData& run);
+/// What is proven of how many images, and how.
+void add_certificates(Html& page, const RunData& run);
 /// Checks for masked gradients, and the attacks that break the model.
 void add_masking(Html& page, const RunData& run);
 void add_attack(Html& page, const RunData& run);

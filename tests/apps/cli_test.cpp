@@ -28,8 +28,8 @@ TEST(Cli, HelpAndVersion) {
   const auto help = run_program("--help");
   EXPECT_EQ(help.code, 0);
   for (const auto* command :
-       {"demo", "train", "estimate", "evaluate", "transfer", "curve", "attack", "verify", "compare",
-        "gate", "report", "resume", "list", "doctor"})
+       {"demo", "train", "estimate", "evaluate", "transfer", "curve", "certify", "attack", "verify",
+        "compare", "gate", "report", "resume", "list", "doctor"})
     EXPECT_NE(help.text.find(command), std::string::npos) << command;
   EXPECT_EQ(run_program("--version").text.rfind("namid 0.", 0), 0u);
   const auto train = run_program("train --help");

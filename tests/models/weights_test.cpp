@@ -14,7 +14,7 @@ namespace {
 
 using testing::message_of;
 
-Classifier trained(const ModelOptions& options, std::uint64_t seed = 1) {
+Classifier trained_with(const ModelOptions& options, std::uint64_t seed = 1) {
   const auto model = create(options, {3, 28, 28}, 7, seed);
   model(torch::rand({4, 3, 28, 28}));  // moves the running statistics
   return model;
@@ -31,7 +31,7 @@ TEST(Weights, AFileAloneRebuildsTheModel) {
         ModelOptions{.model = "sequential", .layers = layers}, ModelOptions{.model = "mlp"}}) {
     SCOPED_TRACE(options.model);
     const auto path = folder / (options.model + ".safetensors");
-    const auto model = trained(options);
+    const auto model = trained_with(options);
     save_model(path, model);
     const auto loaded = load_model(path);
     EXPECT_EQ(loaded.info().recipe, model.info().recipe);
@@ -45,9 +45,9 @@ TEST(Weights, AFileAloneRebuildsTheModel) {
 
 TEST(Weights, ForeignFilesLoadByTheirNames) {
   const testing::TempFolder folder;
-  const auto from = trained({.model = "small_cnn", .width = 4}, 1);
+  const auto from = trained_with({.model = "small_cnn", .width = 4}, 1);
   run::write_tensor_file(folder / "w.safetensors", from.state_dict());
-  const auto to = trained({.model = "small_cnn", .width = 4}, 2);
+  const auto to = trained_with({.model = "small_cnn", .width = 4}, 2);
   load_weights(folder / "w.safetensors", to);
   EXPECT_TRUE(at::equal(to.parameters()[0], from.parameters()[0]));
   EXPECT_NE(message_of<DataError>([&] {
@@ -59,9 +59,9 @@ TEST(Weights, ForeignFilesLoadByTheirNames) {
 TEST(Weights, UnfitFilesAreNamed) {
   const testing::TempFolder folder;
   const auto path = folder / "w.safetensors";
-  const auto model = trained({.model = "small_cnn", .width = 4});
+  const auto model = trained_with({.model = "small_cnn", .width = 4});
   save_model(path, model);
-  const auto other = trained({.model = "small_cnn", .width = 8});
+  const auto other = trained_with({.model = "small_cnn", .width = 8});
   const auto message = message_of<DataError>([&] { load_weights(path, other); });
   EXPECT_NE(message.find("w.safetensors: state dict does not fit"), std::string::npos) << message;
   for (const std::string text : {"{", "{}", R"({"options":{"model":"vgg12"},"input_shape":[3,32,32],
