@@ -32,6 +32,16 @@ Convolution::Convolution(const Step& step, const Step& input, Kernel kernel)
   step_.weight = at::Tensor();
 }
 
+void Convolution::repack(const Step& step) {
+  step_.bias = step.bias;
+  if (forward_) {
+    forward_->repack(step.weight);
+    backward_->repack(step.weight);
+  } else {
+    step_.weight = step.weight.contiguous(at::MemoryFormat::ChannelsLast);
+  }
+}
+
 at::Tensor Convolution::finished(at::Tensor y, const Epilogue& epilogue) const {
   if (epilogue.residual || epilogue.mask_bits || epilogue.relu)
     pointwise(y.const_data_ptr<float>(), y.data_ptr<float>(), y.numel(), {}, {}, epilogue);

@@ -30,6 +30,9 @@ class Convolution {
   /// Gradient by the output (N, H', W', O) → by the input (N, H, W, I).
   at::Tensor input_gradient(const at::Tensor& gradient, Epilogue epilogue, Memory& memory) const;
 
+  /// Other weights of the same shape: after a training step.
+  void repack(const Step& step);
+
   bool uses_winograd() const { return forward_.has_value(); }
 
  private:

@@ -39,15 +39,29 @@ Network::Network(Plan plan, Kernel kernel) : plan_(std::move(plan)), ready_(plan
     if (i > 0) ++ready_[step.input].readers;
     if (step.residual) ++ready_[*step.residual].readers;
     if (step.op == StepOp::convolution)
-      ready_[i].convolution = std::make_shared<const Convolution>(step, input, kernel);
-    if (step.op == StepOp::images || step.op == StepOp::pointwise)
-      ready_[i].scale = PerChannel(step.weight);
-    if (step.op != StepOp::convolution) ready_[i].shift = PerChannel(step.bias);
+      ready_[i].convolution = std::make_shared<Convolution>(step, input, kernel);
     if (step.op == StepOp::max_pool &&
         step.window.kernel[0] * step.window.kernel[1] > kLargestWindow)
       throw OptionError(
           str("[engine] ", step.name, ": a window of more than ", kLargestWindow, " places"));
   }
+  take_constants();
+}
+
+void Network::take_constants() {
+  for (std::size_t i = 0; i < ready_.size(); ++i) {
+    const auto& step = plan_.steps[i];
+    if (step.op == StepOp::images || step.op == StepOp::pointwise)
+      ready_[i].scale = PerChannel(step.weight);
+    if (step.op != StepOp::convolution) ready_[i].shift = PerChannel(step.bias);
+  }
+}
+
+void Network::repack(Plan plan) {
+  plan_ = std::move(plan);
+  for (std::size_t i = 0; i < ready_.size(); ++i)
+    if (ready_[i].convolution) ready_[i].convolution->repack(plan_.steps[i]);
+  take_constants();
 }
 
 at::Tensor Network::forward(const at::Tensor& x, Trace* trace) const {

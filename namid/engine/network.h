@@ -30,6 +30,10 @@ class Network {
   /// OptionError for a max_pool of more than kLargestWindow places.
   Network(Plan plan, Kernel kernel);
 
+  /// The same steps with other weights: after a training step. Not while another thread calls, nor
+  /// while a trace is to be used again.
+  void repack(Plan plan);
+
   /// Logits (N, classes) of images x, float32 (N, C, H, W) or (N, C), contiguous; what gradients
   /// need is written to `trace`, if given.
   at::Tensor forward(const at::Tensor& x, Trace* trace = nullptr) const;
@@ -48,10 +52,12 @@ class Network {
 
   /// A step with what is computed once for all calls.
   struct Ready {
-    std::shared_ptr<const Convolution> convolution;
+    std::shared_ptr<Convolution> convolution;
     PerChannel scale, shift;
     std::size_t readers = 0;  ///< how many steps read the value
   };
+
+  void take_constants();
 
   Plan plan_;
   std::vector<Ready> ready_;
