@@ -10,7 +10,7 @@ InstructionSet best_instruction_set() {
     return InstructionSet::avx512;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return InstructionSet::avx2;
 #endif
-  return InstructionSet::scalar;
+  return InstructionSet::portable;
 }
 
 }  // namespace namid::engine

@@ -5,9 +5,9 @@
 
 namespace namid::engine {
 
-/// What kernels are compiled for, beside the baseline of the library's architecture.
+/// What kernels are compiled for; portable: the baseline of the library's architecture.
 /// avx2: with FMA; avx512: F, VL, BW and DQ.
-enum class InstructionSet { scalar, avx2, avx512 };
+enum class InstructionSet { portable, avx2, avx512 };
 
 /// The widest one that this machine executes.
 InstructionSet best_instruction_set();
@@ -17,6 +17,6 @@ InstructionSet best_instruction_set();
 namespace namid {
 template <>
 struct EnumNames<engine::InstructionSet> {
-  static constexpr std::array kNames{"scalar", "avx2", "avx512"};
+  static constexpr std::array kNames{"portable", "avx2", "avx512"};
 };
 }  // namespace namid

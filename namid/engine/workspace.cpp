@@ -22,7 +22,7 @@ void Workspace::Free::operator()(void* memory) const {
 
 float* Workspace::take(std::size_t floats) {
   const auto wanted = (floats * sizeof(float) + kHugePage - 1) / kHugePage * kHugePage;
-  if (wanted > bytes_) {
+  if (!memory_ || wanted > bytes_) {
     memory_.reset();
     bytes_ = 0;
     memory_.reset(std::aligned_alloc(kHugePage, wanted));
