@@ -18,11 +18,11 @@ void run_task(std::int64_t begin, std::int64_t end, void* task) {
 
 }  // namespace
 
-void parallel(std::int64_t count, std::int64_t grain,
-              c10::function_ref<void(std::int64_t, std::int64_t)> task) {
-  if (count <= 0) return;
+void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
+                  c10::function_ref<void(std::int64_t, std::int64_t)> task) {
+  if (begin >= end) return;
   Task pieces{task};
-  if (torch_parallel_for(0, count, grain, run_task, &pieces) != 0)
+  if (torch_parallel_for(begin, end, grain, run_task, &pieces) != 0)
     throw std::logic_error("engine: a parallel loop failed");
 }
 

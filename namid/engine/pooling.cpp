@@ -62,7 +62,7 @@ void average_windows(const Step& step, const Step& input, const at::Tensor& x,
   const auto* from = x.const_data_ptr<float>();
   auto* to = y.data_ptr<float>();
   const auto channels = step.channels;
-  parallel(x.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, x.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
     for_each_window(step, begin, end, [&](std::int64_t n, const Corner& window, std::int64_t out) {
       std::fill_n(to + out, channels, 0.0F);
       for_each_place(step, input, n, window, [&](std::int64_t, std::int64_t in) {
@@ -79,7 +79,7 @@ void spread_averages(const Step& step, const Step& input, const at::Tensor& y,
   const auto* from = y.const_data_ptr<float>();
   auto* to = x.data_ptr<float>();
   const auto channels = step.channels;
-  parallel(x.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, x.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
     std::fill(to + begin * input.size(), to + end * input.size(), 0.0F);
     for_each_window(step, begin, end, [&](std::int64_t n, const Corner& window, std::int64_t out) {
       const auto area = divisor(step, input, window);
@@ -96,7 +96,7 @@ void largest_of_windows(const Step& step, const Step& input, const at::Tensor& x
   auto* to = y.data_ptr<float>();
   auto* at = places.data_ptr<std::uint8_t>();
   const auto channels = step.channels;
-  parallel(x.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, x.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
     for_each_window(step, begin, end, [&](std::int64_t n, const Corner& window, std::int64_t out) {
       std::fill_n(to + out, channels, -std::numeric_limits<float>::infinity());
       std::fill_n(at + out, channels, std::uint8_t{0});
@@ -120,7 +120,7 @@ void scatter_to_largest(const Step& step, const Step& input, const at::Tensor& y
   const auto* at = places.const_data_ptr<std::uint8_t>();
   auto* to = x.data_ptr<float>();
   const auto channels = step.channels;
-  parallel(x.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, x.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
     std::fill(to + begin * input.size(), to + end * input.size(), 0.0F);
     for_each_window(step, begin, end, [&](std::int64_t n, const Corner& window, std::int64_t out) {
       for_each_place(step, input, n, window, [&](std::int64_t place, std::int64_t in) {

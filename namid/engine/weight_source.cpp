@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -18,10 +19,9 @@ void mix(std::uint64_t& hash, std::uint64_t word) {
   hash ^= hash >> 32;
 }
 
-/// Changes with the tensor's memory, its version and the values that are looked at.
+/// Changes with the tensor's version and the values that are looked at.
 void mix(std::uint64_t& hash, const at::Tensor& tensor) {
   const auto* bytes = static_cast<const char*>(tensor.const_data_ptr());
-  mix(hash, reinterpret_cast<std::uintptr_t>(bytes));
   if (!tensor.is_inference()) mix(hash, static_cast<std::uint64_t>(tensor._version()));
   if (!tensor.is_non_overlapping_and_dense()) return;
   const auto count = tensor.numel(), step = count > kReadWhole ? count / kSpread : 1;
@@ -33,10 +33,16 @@ void mix(std::uint64_t& hash, const at::Tensor& tensor) {
   }
 }
 
-std::uint64_t fingerprint(const std::vector<at::Tensor>& tensors) {
-  std::uint64_t hash = 0;
-  for (const auto& tensor : tensors) mix(hash, tensor);
-  return hash;
+/// State by name; parameters as the model holds them, so that other memory given to one is seen.
+std::map<std::string, at::Tensor> state_of(const models::Classifier& model) {
+  std::map<const void*, at::Tensor> parameters;
+  for (const auto& parameter : model.parameters()) parameters[parameter.const_data_ptr()] = parameter;
+  std::map<std::string, at::Tensor> state;
+  for (const auto& [name, tensor] : model.state_dict()) {
+    const auto held = parameters.find(tensor.const_data_ptr());
+    state[name] = held == parameters.end() ? tensor : held->second;
+  }
+  return state;
 }
 
 at::Tensor as_copied(const at::Tensor& tensor, bool transposed) {
@@ -53,18 +59,19 @@ WeightSource::WeightSource(const models::Classifier& model, const models::Graph&
       {".bias", &GraphNode::bias},
       {".running_mean", &GraphNode::mean},
       {".running_var", &GraphNode::variance}};
-  const auto state = model.state_dict();
+  const auto state = state_of(model);
   std::set<const void*> linked;
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     for (const auto& [suffix, place] : places) {
-      const auto* from = find_tensor(state, graph.nodes[i].name + suffix);
+      const auto found = state.find(graph.nodes[i].name + suffix);
       const auto& copy = graph.nodes[i].*place;
-      if (!from || !copy.defined()) continue;
+      if (found == state.end() || !copy.defined()) continue;
+      const auto& from = found->second;
       for (const bool transposed : {false, true}) {
-        if (transposed && from->dim() != 2) continue;
-        if (!at::equal(as_copied(*from, transposed), copy)) continue;
-        links_.push_back({*from, i, place, transposed});
-        linked.insert(from->const_data_ptr());
+        if (transposed && from.dim() != 2) continue;
+        if (!at::equal(as_copied(from, transposed), copy)) continue;
+        links_.push_back({from, i, place, transposed});
+        linked.insert(from.const_data_ptr());
         break;
       }
     }
@@ -76,11 +83,17 @@ WeightSource::WeightSource(const models::Classifier& model, const models::Graph&
 }
 
 WeightSource::Change WeightSource::change() {
-  std::uint64_t hash = 0;
-  for (const auto& link : links_) mix(hash, link.from);
-  const bool links = std::exchange(linked_, hash) != hash;
-  const auto rest = fingerprint(others_);
-  if (std::exchange(other_, rest) != rest) return Change::unknown;
+  std::uint64_t linked = 0, other = 0, memory = 0;
+  const auto add = [&](std::uint64_t& hash, const at::Tensor& tensor) {
+    mix(hash, tensor);
+    mix(memory, reinterpret_cast<std::uintptr_t>(tensor.const_data_ptr()));
+  };
+  for (const auto& link : links_) add(linked, link.from);
+  for (const auto& tensor : others_) add(other, tensor);
+  const bool links = std::exchange(linked_, linked) != linked;
+  const bool others = std::exchange(other_, other) != other;
+  const bool moved = std::exchange(memory_, memory) != memory;
+  if (others || moved) return Change::unknown;
   return links ? Change::known : Change::none;
 }
 

@@ -18,10 +18,10 @@ class WeightSource {
   WeightSource(const models::Classifier& model, const models::Graph& graph);
 
   enum class Change { none, known, unknown };
-  /// Since the construction or the last call. known: `refresh` brings the graph up to date; unknown:
-  /// describe the model again. What counts: memory, version counter and values of each tensor; of
-  /// tensors of more than 4096 elements 64 values spread over it, for writers that go around the
-  /// version counters change no weight alone.
+  /// Since the construction or the last call. known: `refresh` brings the graph up to date; unknown
+  /// (other memory, or a weight that the graph holds in another form): describe the model again.
+  /// What counts: version counter and values of each tensor; of tensors of more than 4096 elements
+  /// 64 values spread over it, for writers that go around version counters change no weight alone.
   Change change();
   /// Copies the present weights into the graph.
   void refresh(models::Graph& graph) const;
@@ -37,7 +37,7 @@ class WeightSource {
 
   std::vector<Link> links_;
   std::vector<at::Tensor> others_;  ///< floating-point tensors without a link
-  std::uint64_t linked_ = 0, other_ = 0;
+  std::uint64_t linked_ = 0, other_ = 0, memory_ = 0;
 };
 
 }  // namespace namid::engine

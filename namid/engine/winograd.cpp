@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/engine/winograd.h"
 
+#include "namid/engine/parallel.h"
+
 #include <ATen/Parallel.h>
 
 #include <algorithm>
@@ -68,7 +70,7 @@ void WinogradConvolution::repack(const at::Tensor& weight) {
     strides = {strides.in, strides.out, -strides.row, -strides.column};
   }
   auto* u = weights_.take(static_cast<std::size_t>(out_ / kLanes * u_group_));
-  at::parallel_for(0, out_ / kLanes, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, out_ / kLanes, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t group = begin; group < end; ++group)
       transform_weights(w + group * kLanes * strides.out, strides, in_, u + group * u_group_,
                         u_plane_);
@@ -105,7 +107,7 @@ void WinogradConvolution::run_blocked(const Job& job, std::int64_t tiles,
   const auto m_strides = plane_strides(tiles, std::min(kOutputGroups, out_groups));
   const auto slice = kPlanes * (v_strides.plane + m_strides.plane);
   auto* memory = workspace.take(static_cast<std::size_t>(at::get_num_threads() * slice));
-  at::parallel_for(0, ceiling(count, tiles), 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, ceiling(count, tiles), 1, [&](std::int64_t begin, std::int64_t end) {
     float* v = memory + at::get_thread_num() * slice;
     float* m = v + kPlanes * v_strides.plane;
     for (std::int64_t block = begin; block < end; ++block) {
@@ -147,10 +149,10 @@ void WinogradConvolution::run_staged(const Job& job, std::int64_t tiles,
   const auto panels = ceiling(out_groups, kernels_.panel_groups);
   for (std::int64_t first = 0; first < count; first += tiles) {
     const auto last = std::min(first + tiles, count);
-    at::parallel_for(first, last, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(first, last, 1, [&](std::int64_t begin, std::int64_t end) {
       transform(job, begin, end, v + (begin - first) * kLanes, v_strides);
     });
-    at::parallel_for(0, kPlanes * panels, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(0, kPlanes * panels, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const auto plane = i / panels, group = i % panels * kernels_.panel_groups;
         kernels_.multiply({.v = v + plane * v_strides.plane,
@@ -164,7 +166,7 @@ void WinogradConvolution::run_staged(const Job& job, std::int64_t tiles,
                            .groups = std::min(kernels_.panel_groups, out_groups - group)});
       }
     });
-    at::parallel_for(first, last, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(first, last, 1, [&](std::int64_t begin, std::int64_t end) {
       OutputTile tile{.strides = m_strides, .groups = out_groups, .y = job.y, .channel = 0};
       for (std::int64_t t = begin; t < end; ++t) {
         tile.m = m + (t - first) * kLanes;
