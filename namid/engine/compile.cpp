@@ -127,13 +127,20 @@ class CompiledClassifier final : public models::ClassifierImpl {
 
 }  // namespace
 
-Classifier compile(const Classifier& model, const EngineOptions& options) {
+Compiled try_compile(const Classifier& model, const EngineOptions& options) {
   try {
-    return Classifier(std::make_shared<CompiledClassifier>(model, options));
+    const auto compiled = std::make_shared<CompiledClassifier>(model, options);
+    return {.model = Classifier(compiled), .kernels = compiled->kernels()};
   } catch (const OptionError& error) {
-    log_info("engine: not compiled, the model runs as it is: ", error.what());
-    return model;
+    return {.model = model, .refusal = error.what()};
   }
+}
+
+Classifier compile(const Classifier& model, const EngineOptions& options) {
+  auto compiled = try_compile(model, options);
+  if (!compiled.refusal.empty())
+    log_info("engine: not compiled, the model runs as it is: ", compiled.refusal);
+  return compiled.model;
 }
 
 }  // namespace namid::engine

@@ -25,11 +25,16 @@ struct EngineOptions {
 /// its batch's size where LibTorch's own kernels do.
 ///
 /// A model whose layers a Graph does not hold (models::describe) is returned as it is, and the log
-/// says once why.
+/// says why.
 models::Classifier compile(const models::Classifier& model, const EngineOptions& options = {});
 
-/// "winograd 17, direct 4" for a compiled classifier, how its convolutions are computed; empty for
-/// any other.
-std::string kernels_of(const models::Classifier& model);
+/// What became of a model.
+struct Compiled {
+  models::Classifier model;
+  std::string kernels = {};  ///< "winograd 17, direct 4": its convolutions; empty: not compiled
+  std::string refusal = {};  ///< why not
+};
+/// `compile`, which says nothing.
+Compiled try_compile(const models::Classifier& model, const EngineOptions& options = {});
 
 }  // namespace namid::engine
