@@ -13,7 +13,9 @@
 namespace namid::engine {
 namespace {
 
-constexpr std::int64_t kOutputGroups = 4;  // of a block's M: 256 bytes of each pixel at a time
+// Measured (docs/engine.md). V of 28 tiles and 256 channels takes half of a cache of 2 MiB; above,
+// and with few tiles a thread, the weights are read too often for what is done with them.
+constexpr std::int64_t kBlockedTiles = 28, kFewTiles = 20, kManyChannels = 384, kStagedTiles = 128;
 
 /// Planes an odd number of cache lines apart: a power of two would put all 36 into one set.
 PlaneStrides plane_strides(std::int64_t tiles, std::int64_t groups) {
@@ -57,8 +59,6 @@ WinogradConvolution::WinogradConvolution(const at::Tensor& weight, bool input_gr
   out_ = weight.size(input_gradient ? 1 : 0);
   in_ = weight.size(input_gradient ? 0 : 1);
   zeros_.assign(static_cast<std::size_t>(in_), 0.0f);
-  u_plane_ = in_ * kLanes;
-  u_group_ = kPlanes * u_plane_;
   repack(weight);
 }
 
@@ -69,17 +69,23 @@ void WinogradConvolution::repack(const at::Tensor& weight) {
     w += 2 * strides.row + 2 * strides.column;
     strides = {strides.in, strides.out, -strides.row, -strides.column};
   }
-  auto* u = weights_.take(static_cast<std::size_t>(out_ / kLanes * u_group_));
-  parallel_for(0, out_ / kLanes, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t group = begin; group < end; ++group)
-      transform_weights(w + group * kLanes * strides.out, strides, in_, u + group * u_group_,
-                        u_plane_);
+  auto* u = weights_.take(static_cast<std::size_t>(kPlanes * in_ * out_));
+  const auto panel = kernels_.panel_groups * kLanes;
+  parallel_for(0, ceiling(out_, panel), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t first = begin * panel; first < std::min(end * panel, out_); first += panel)
+      transform_weights(w + first * strides.out, strides, in_, std::min(panel, out_ - first),
+                        u + kPlanes * in_ * first);
   });
   u_ = u;
 }
 
-WinogradSchedule WinogradConvolution::schedule(const Extent&) const {
-  return schedule_.value_or(WinogradSchedule{});
+WinogradSchedule WinogradConvolution::schedule(const Extent& extent) const {
+  if (schedule_) return *schedule_;
+  const auto count = Tiles(extent).count(), threads = std::int64_t{at::get_num_threads()};
+  if (in_ > kManyChannels || count < kFewTiles * threads)
+    return {.tiles = ceiling(count, ceiling(count, kStagedTiles)), .staged = true};
+  const auto rounds = std::max<std::int64_t>(1, count / (kBlockedTiles * threads));
+  return {.tiles = rounds < 4 ? ceiling(count, rounds * threads) : kBlockedTiles};
 }
 
 void WinogradConvolution::run(const float* x, float* y, const Extent& extent,
@@ -100,11 +106,25 @@ void WinogradConvolution::transform(const Job& job, std::int64_t first, std::int
   }
 }
 
+const float* WinogradConvolution::weights(std::int64_t plane, std::int64_t panel) const {
+  const auto group = panel * kernels_.panel_groups;
+  const auto groups = std::min(kernels_.panel_groups, out_ / kLanes - group);
+  return u_ + (kPlanes * group + plane * groups) * kLanes * in_;
+}
+
+/// The product of a plane and a panel, but for what of V and M it is.
+PlaneProduct WinogradConvolution::product(std::int64_t plane, std::int64_t panel) const {
+  return {.u = weights(plane, panel),
+          .next_u = weights(plane, panel),
+          .in_groups = in_ / kLanes,
+          .groups = std::min(kernels_.panel_groups, out_ / kLanes - panel * kernels_.panel_groups)};
+}
+
 void WinogradConvolution::run_blocked(const Job& job, std::int64_t tiles,
                                       Workspace& workspace) const {
-  const auto in_groups = in_ / kLanes, out_groups = out_ / kLanes, count = job.tiles.count();
-  const auto v_strides = plane_strides(tiles, in_groups);
-  const auto m_strides = plane_strides(tiles, std::min(kOutputGroups, out_groups));
+  const auto count = job.tiles.count(), panels = ceiling(out_ / kLanes, kernels_.panel_groups);
+  const auto v_strides = plane_strides(tiles, in_ / kLanes),
+             m_strides = plane_strides(tiles, kernels_.panel_groups);
   const auto slice = kPlanes * (v_strides.plane + m_strides.plane);
   auto* memory = workspace.take(static_cast<std::size_t>(at::get_num_threads() * slice));
   parallel_for(0, ceiling(count, tiles), 1, [&](std::int64_t begin, std::int64_t end) {
@@ -113,20 +133,21 @@ void WinogradConvolution::run_blocked(const Job& job, std::int64_t tiles,
     for (std::int64_t block = begin; block < end; ++block) {
       const auto first = block * tiles, last = std::min(first + tiles, count);
       transform(job, first, last, v, v_strides);
-      for (std::int64_t group = 0; group < out_groups; group += kOutputGroups) {
-        const auto groups = std::min(kOutputGroups, out_groups - group);
-        for (std::int64_t plane = 0; plane < kPlanes; ++plane)
-          kernels_.multiply({.v = v + plane * v_strides.plane,
-                             .u = u_ + group * u_group_ + plane * u_plane_,
-                             .m = m + plane * m_strides.plane,
-                             .v_group = v_strides.group,
-                             .u_group = u_group_,
-                             .m_group = m_strides.group,
-                             .in_groups = in_groups,
-                             .rows = last - first,
-                             .groups = groups});
-        OutputTile tile{
-            .strides = m_strides, .groups = groups, .y = job.y, .channel = group * kLanes};
+      for (std::int64_t panel = 0; panel < panels; ++panel) {
+        for (std::int64_t plane = 0; plane < kPlanes; ++plane) {
+          auto p = product(plane, panel);
+          p.next_u = weights(plane + 1, panel);  // the next panel's follow on the last plane's
+          p.v = v + plane * v_strides.plane;
+          p.m = m + plane * m_strides.plane;
+          p.v_group = v_strides.group;
+          p.m_group = m_strides.group;
+          p.rows = last - first;
+          kernels_.multiply(p);
+        }
+        OutputTile tile{.strides = m_strides,
+                        .groups = product(0, panel).groups,
+                        .y = job.y,
+                        .channel = panel * kernels_.panel_groups * kLanes};
         for (std::int64_t t = first; t < last; ++t) {
           tile.m = m + (t - first) * kLanes;
           job.tiles.target(t, out_, tile);
@@ -154,16 +175,15 @@ void WinogradConvolution::run_staged(const Job& job, std::int64_t tiles,
     });
     parallel_for(0, kPlanes * panels, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        const auto plane = i / panels, group = i % panels * kernels_.panel_groups;
-        kernels_.multiply({.v = v + plane * v_strides.plane,
-                           .u = u_ + group * u_group_ + plane * u_plane_,
-                           .m = m + plane * m_strides.plane + group * m_strides.group,
-                           .v_group = v_strides.group,
-                           .u_group = u_group_,
-                           .m_group = m_strides.group,
-                           .in_groups = in_groups,
-                           .rows = last - first,
-                           .groups = std::min(kernels_.panel_groups, out_groups - group)});
+        const auto plane = i / panels, panel = i % panels;
+        auto p = product(plane, panel);
+        p.next_u = weights((i + 1) / panels % kPlanes, (i + 1) % panels);
+        p.v = v + plane * v_strides.plane;
+        p.m = m + plane * m_strides.plane + panel * kernels_.panel_groups * m_strides.group;
+        p.v_group = v_strides.group;
+        p.m_group = m_strides.group;
+        p.rows = last - first;
+        kernels_.multiply(p);
       }
     });
     parallel_for(first, last, 1, [&](std::int64_t begin, std::int64_t end) {

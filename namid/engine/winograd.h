@@ -61,13 +61,14 @@ class WinogradConvolution {
   void run_staged(const Job& job, std::int64_t tiles, Workspace& workspace) const;
   void transform(const Job& job, std::int64_t first, std::int64_t last, float* v,
                  const PlaneStrides& strides) const;
+  const float* weights(std::int64_t plane, std::int64_t panel) const;
+  PlaneProduct product(std::int64_t plane, std::int64_t panel) const;
 
   bool input_gradient_;
   WinogradKernels kernels_;
   std::int64_t in_ = 0, out_ = 0;
-  std::int64_t u_plane_ = 0, u_group_ = 0;  ///< strides of the transformed weights
   Workspace weights_;
-  const float* u_ = nullptr;
+  const float* u_ = nullptr;  ///< the transformed weights, in weights_
   std::vector<float> zeros_;  ///< a pixel outside of the image
   std::optional<WinogradSchedule> schedule_;
 };

@@ -10,7 +10,7 @@
 // pixels, 36 matrix products, 4x4 pixels of the result. Free of torch.
 //
 // Transformed images V and products M are kept as [plane][channel group][tile][16 channels], the
-// transformed weights U as [output group][plane][input channel][16 output channels].
+// transformed weights U as [panel][plane][input channel][output channels of the panel].
 
 namespace namid::engine {
 
@@ -34,15 +34,17 @@ struct InputTile {
   PlaneStrides strides;
 };
 
-/// M = V U for `rows` tiles and `groups` groups of output channels of one plane. Each entry is one
+/// M = V U for `rows` tiles and one panel of output channels of one plane. Each entry is one
 /// chain of fused multiply-adds in the order of the input channels: however tiles and channels are
 /// blocked, the bits are the same.
 struct PlaneProduct {
   const float* v = nullptr;
   const float* u = nullptr;
+  const float* next_u = nullptr;  ///< of the product to follow; fetched meanwhile
   float* m = nullptr;
-  std::int64_t v_group = 0, u_group = 0, m_group = 0;
-  std::int64_t in_groups = 0, rows = 0, groups = 0;
+  std::int64_t v_group = 0, m_group = 0;
+  std::int64_t in_groups = 0, rows = 0;
+  std::int64_t groups = 0;  ///< of output channels: panel_groups, or 1 for those that are left
 };
 
 /// Pixels of the result of one tile, `height`·`width` ≤ 4·4 of them, and what follows.
@@ -60,7 +62,7 @@ struct WinogradKernels {
   void (*transform_input)(const InputTile&) = nullptr;
   void (*multiply)(const PlaneProduct&) = nullptr;
   void (*transform_output)(const OutputTile&, const Epilogue&) = nullptr;
-  std::int64_t panel_groups = 2;  ///< groups of output channels that multiply takes at once
+  std::int64_t panel_groups = 2;  ///< groups of output channels in a panel
 };
 
 namespace avx512 {

@@ -20,9 +20,10 @@ void weight_points(const double g[3], double u[6]) {
 }  // namespace
 
 void transform_weights(const float* weight, const WeightStrides& strides, std::int64_t in_channels,
-                       float* u, std::int64_t plane) {
+                       std::int64_t width, float* u) {
+  const std::int64_t plane = in_channels * width;
   for (std::int64_t in = 0; in < in_channels; ++in)
-    for (std::int64_t out = 0; out < kLanes; ++out) {
+    for (std::int64_t out = 0; out < width; ++out) {
       const float* from = weight + out * strides.out + in * strides.in;
       double rows[3][6], columns[6][6];
       for (int i = 0; i < 3; ++i) {
@@ -36,7 +37,7 @@ void transform_weights(const float* weight, const WeightStrides& strides, std::i
       }
       for (int i = 0; i < 6; ++i)
         for (int j = 0; j < 6; ++j)
-          u[(6 * i + j) * plane + in * kLanes + out] = static_cast<float>(columns[j][i]);
+          u[(6 * i + j) * plane + in * width + out] = static_cast<float>(columns[j][i]);
     }
 }
 

@@ -12,9 +12,9 @@ struct WeightStrides {
   std::int64_t out = 0, in = 0, row = 0, column = 0;
 };
 
-/// U = G g Gᵀ of 16 output channels, in float64 and rounded once:
-/// [plane][input channel][16 output channels], planes `plane` floats apart.
+/// U = G g Gᵀ of the `width` output channels of one panel, in float64 and rounded once:
+/// [plane][input channel][output channel].
 void transform_weights(const float* weight, const WeightStrides& strides, std::int64_t in_channels,
-                       float* u, std::int64_t plane);
+                       std::int64_t width, float* u);
 
 }  // namespace namid::engine
