@@ -67,13 +67,15 @@ int main(int argc, char** argv) {
   mallopt(M_TOP_PAD, 1 << 26);
   const auto rows = std::stoll(text(4, "64"));
   at::set_num_threads(std::stoi(text(5, "2")));
-  const auto dataset = data::load_dataset({.data = argv[1], .train_limit = rows}, data::Part::train);
+  const auto dataset =
+      data::load_dataset({.data = argv[1], .train_limit = rows}, data::Part::train);
   std::vector<std::int64_t> all(static_cast<std::size_t>(rows));
   std::iota(all.begin(), all.end(), 0);
   const auto batch = data::make_batch(dataset, all);
-  const models::ModelOptions options{
-      .model = text(2, "resnet18"), .width = std::stoll(text(3, "0")),
-      .mean = {0.4914, 0.4822, 0.4465}, .std = {0.2470, 0.2435, 0.2616}};
+  const models::ModelOptions options{.model = text(2, "resnet18"),
+                                     .width = std::stoll(text(3, "0")),
+                                     .mean = {0.4914, 0.4822, 0.4465},
+                                     .std = {0.2470, 0.2435, 0.2616}};
   const auto model = models::create(options, dataset.shape(), 10);
   const auto ordered = model.clone();
   ordered.use_channels_last(true);
@@ -83,8 +85,8 @@ int main(int argc, char** argv) {
       {"engine, direct convolutions", engine::compile(model, {.kernel = engine::Kernel::direct})},
       {"channels-last", ordered},
       {"NCHW", model}};
-  std::printf("%s, width %s, batch %lld, %d threads; %s\n", options.model.c_str(), text(3, "its own"),
-              rows, at::get_num_threads(), compiled.kernels.c_str());
+  std::printf("%s, width %s, batch %lld, %d threads; %s\n", options.model.c_str(),
+              text(3, "its own"), rows, at::get_num_threads(), compiled.kernels.c_str());
   std::printf("| side | seconds | / engine | quartiles |\n|---|---|---|---|\n");
   compare(sides, batch, std::stoi(text(6, "7")));
   return 0;

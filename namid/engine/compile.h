@@ -17,12 +17,12 @@ struct EngineOptions {
 /// gradients. A handle on the model, not a copy: it has the model's weights, present and future
 /// (they are packed again when they have changed), its mode, its info.
 ///
-/// Compiled is what attacks ask for: logits of float32 images of the input shape on the CPU, in eval
-/// mode, of parameters that need no gradient, and the gradient by the images, as often as wanted per
-/// forward. Anything else runs the model itself: train mode, gradients by parameters, derivatives of
-/// gradients, other layers, devices, types and sizes. Results differ from the model's by rounding:
-/// logits by some 1e-6 of the largest. Those of a sample depend on the other rows of its batch and on
-/// its batch's size where LibTorch's own kernels do.
+/// Compiled is what attacks ask for: logits of float32 images of the input shape on the CPU, in
+/// eval mode, of parameters that need no gradient, and the gradient by the images, as often as
+/// wanted per forward. Anything else runs the model itself: train mode, gradients by parameters,
+/// derivatives of gradients, other layers, devices, types and sizes. Results differ from the
+/// model's by rounding: logits by some 1e-6 of the largest. Those of a sample depend on the other
+/// rows of its batch and on its batch's size where LibTorch's own kernels do.
 ///
 /// A model whose layers a Graph does not hold (models::describe) is returned as it is, and the log
 /// says why.

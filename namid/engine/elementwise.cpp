@@ -96,7 +96,7 @@ void pointwise(const float* x, float* y, std::int64_t count, const PerChannel& s
   if (best_instruction_set() == InstructionSet::avx512) run = &avx512_blocks;
 #endif
   parallel_for(0, blocks, kBlocksPerTask,
-           [&](std::int64_t begin, std::int64_t end) { run(pass, begin, end); });
+               [&](std::int64_t begin, std::int64_t end) { run(pass, begin, end); });
   if (count % 16)
     scalar_block(pass, blocks, PerChannel::Walk(scale, blocks).next(),
                  PerChannel::Walk(shift, blocks).next(), count % 16);

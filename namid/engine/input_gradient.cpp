@@ -16,8 +16,9 @@ struct InputGradient final : torch::autograd::Node {
       : network(std::move(by)), model(std::move(of)) {}
 
   variable_list apply(variable_list&& gradients) override {
-    TORCH_CHECK(network, "the graph of these logits is gone: backward with retain_graph to go back "
-                         "through it again");
+    TORCH_CHECK(network,
+                "the graph of these logits is gone: backward with retain_graph to go back "
+                "through it again");
     if (!gradients[0].defined()) return {at::Tensor()};
     if (at::GradMode::is_enabled()) return by_model(gradients[0]);
     return {network->input_gradient(trace, gradients[0].to(at::kFloat))};

@@ -36,7 +36,8 @@ void mix(std::uint64_t& hash, const at::Tensor& tensor) {
 /// State by name; parameters as the model holds them, so that other memory given to one is seen.
 std::map<std::string, at::Tensor> state_of(const models::Classifier& model) {
   std::map<const void*, at::Tensor> parameters;
-  for (const auto& parameter : model.parameters()) parameters[parameter.const_data_ptr()] = parameter;
+  for (const auto& parameter : model.parameters())
+    parameters[parameter.const_data_ptr()] = parameter;
   std::map<std::string, at::Tensor> state;
   for (const auto& [name, tensor] : model.state_dict()) {
     const auto held = parameters.find(tensor.const_data_ptr());

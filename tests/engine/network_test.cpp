@@ -9,7 +9,7 @@
 namespace namid::engine {
 namespace {
 
-struct Case {
+struct NetworkCase {
   std::string model;
   std::int64_t width;
   std::vector<std::int64_t> shape = {3, 32, 32};
@@ -33,9 +33,9 @@ void expect_same(const models::Classifier& model, const Network& network, const 
   EXPECT_GE(cosine(gradient, expected.gradient), 0.999) << "of the worst row";
 }
 
-class BuiltIn : public ::testing::TestWithParam<Case> {};
+class CompiledBuiltIn : public ::testing::TestWithParam<NetworkCase> {};
 
-TEST_P(BuiltIn, LogitsAndGradientsAreThoseOfTheModel) {
+TEST_P(CompiledBuiltIn, LogitsAndGradientsAreThoseOfTheModel) {
   const auto& wanted = GetParam();
   const std::vector<double> mean(static_cast<std::size_t>(wanted.shape[0]), 0.45);
   const std::vector<double> std(mean.size(), 0.25);
@@ -46,15 +46,17 @@ TEST_P(BuiltIn, LogitsAndGradientsAreThoseOfTheModel) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Models, BuiltIn,
-    ::testing::Values(Case{"mlp", 16}, Case{"small_cnn", 0}, Case{"small_cnn", 6, {1, 28, 28}},
-                      Case{"vgg11", 16}, Case{"resnet18", 16},
-                      Case{"resnet18", 16, {3, 32, 32}, Kernel::direct},
-                      Case{"resnet18", 16, {3, 32, 32}, Kernel::winograd, 64},
-                      Case{"resnet18", 16, {3, 27, 19}}, Case{"resnet18", 10, {1, 13, 21}},
-                      Case{"resnet18-cifar", 16}, Case{"resnet50", 8}, Case{"preactresnet18", 16},
-                      Case{"preactresnet18", 16, {3, 24, 24}, Kernel::direct, 1},
-                      Case{"wideresnet-10-2", 16}),
+    Models, CompiledBuiltIn,
+    ::testing::Values(NetworkCase{"mlp", 16}, NetworkCase{"small_cnn", 0},
+                      NetworkCase{"small_cnn", 6, {1, 28, 28}}, NetworkCase{"vgg11", 16},
+                      NetworkCase{"resnet18", 16},
+                      NetworkCase{"resnet18", 16, {3, 32, 32}, Kernel::direct},
+                      NetworkCase{"resnet18", 16, {3, 32, 32}, Kernel::winograd, 64},
+                      NetworkCase{"resnet18", 16, {3, 27, 19}},
+                      NetworkCase{"resnet18", 10, {1, 13, 21}}, NetworkCase{"resnet18-cifar", 16},
+                      NetworkCase{"resnet50", 8}, NetworkCase{"preactresnet18", 16},
+                      NetworkCase{"preactresnet18", 16, {3, 24, 24}, Kernel::direct, 1},
+                      NetworkCase{"wideresnet-10-2", 16}),
     [](const auto& info) {
       auto name = info.param.model + "_" + std::to_string(info.index);
       std::replace(name.begin(), name.end(), '-', '_');
