@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/engine/winograd.h"
 
-#include "namid/engine/parallel.h"
-
 #include <ATen/Parallel.h>
 
 #include <algorithm>
 
 #include "namid/core/error.h"
+#include "namid/engine/parallel.h"
 #include "namid/engine/winograd_weights.h"
 
 namespace namid::engine {
@@ -16,6 +15,7 @@ namespace {
 // Measured (docs/engine.md). V of 28 tiles and 256 channels takes half of a cache of 2 MiB; above,
 // and with few tiles a thread, the weights are read too often for what is done with them.
 constexpr std::int64_t kBlockedTiles = 28, kFewTiles = 20, kManyChannels = 384, kStagedTiles = 128;
+constexpr std::int64_t kPanelsTogether = 2;  // of a block, so that V is read half as often
 
 /// Planes an odd number of cache lines apart: a power of two would put all 36 into one set.
 PlaneStrides plane_strides(std::int64_t tiles, std::int64_t groups) {
@@ -98,12 +98,34 @@ void WinogradConvolution::run(const float* x, float* y, const Extent& extent,
 
 void WinogradConvolution::transform(const Job& job, std::int64_t first, std::int64_t last, float* v,
                                     const PlaneStrides& strides) const {
-  InputTile tile{.groups = in_ / kLanes, .strides = strides};
+  InputTile pair[2];
+  for (auto& tile : pair) {
+    tile.groups = in_ / kLanes;
+    tile.strides = strides;
+  }
+  job.tiles.source(first, job.x, in_, zeros_.data(), pair[first % 2]);
   for (std::int64_t t = first; t < last; ++t, v += kLanes) {
-    job.tiles.source(t, job.x, in_, zeros_.data(), tile);
+    auto &tile = pair[t % 2], &next = pair[(t + 1) % 2];
+    job.tiles.source(std::min(t + 1, job.tiles.count() - 1), job.x, in_, zeros_.data(), next);
+    tile.next_pixels = next.pixels;
     tile.v = v;
     kernels_.transform_input(tile);
   }
+}
+
+void WinogradConvolution::finish(const Job& job, std::int64_t first, std::int64_t last,
+                                 OutputTile tile) const {
+  for (std::int64_t t = first; t < last; ++t, tile.m += kLanes) {
+    job.tiles.target(std::min(t + 1, job.tiles.count() - 1), out_, tile);
+    tile.next_offset = tile.offset + tile.channel;
+    job.tiles.target(t, out_, tile);
+    tile.offset += tile.channel;
+    kernels_.transform_output(tile, job.epilogue);
+  }
+}
+
+std::int64_t WinogradConvolution::panels() const {
+  return ceiling(out_ / kLanes, kernels_.panel_groups);
 }
 
 const float* WinogradConvolution::weights(std::int64_t plane, std::int64_t panel) const {
@@ -122,9 +144,9 @@ PlaneProduct WinogradConvolution::product(std::int64_t plane, std::int64_t panel
 
 void WinogradConvolution::run_blocked(const Job& job, std::int64_t tiles,
                                       Workspace& workspace) const {
-  const auto count = job.tiles.count(), panels = ceiling(out_ / kLanes, kernels_.panel_groups);
+  const auto groups = kernels_.panel_groups * kPanelsTogether, count = job.tiles.count();
   const auto v_strides = plane_strides(tiles, in_ / kLanes),
-             m_strides = plane_strides(tiles, kernels_.panel_groups);
+             m_strides = plane_strides(tiles, groups);
   const auto slice = kPlanes * (v_strides.plane + m_strides.plane);
   auto* memory = workspace.take(static_cast<std::size_t>(at::get_num_threads() * slice));
   parallel_for(0, ceiling(count, tiles), 1, [&](std::int64_t begin, std::int64_t end) {
@@ -133,27 +155,26 @@ void WinogradConvolution::run_blocked(const Job& job, std::int64_t tiles,
     for (std::int64_t block = begin; block < end; ++block) {
       const auto first = block * tiles, last = std::min(first + tiles, count);
       transform(job, first, last, v, v_strides);
-      for (std::int64_t panel = 0; panel < panels; ++panel) {
-        for (std::int64_t plane = 0; plane < kPlanes; ++plane) {
-          auto p = product(plane, panel);
-          p.next_u = weights(plane + 1, panel);  // the next panel's follow on the last plane's
-          p.v = v + plane * v_strides.plane;
-          p.m = m + plane * m_strides.plane;
+      for (std::int64_t panel = 0; panel < panels(); panel += kPanelsTogether) {
+        const auto together = std::min(kPanelsTogether, panels() - panel);
+        for (std::int64_t i = 0; i < kPlanes * together; ++i) {
+          auto p = product(i / together, panel + i % together);
+          p.next_u = weights((i + 1) / together % kPlanes, panel + (i + 1) % together);
+          p.v = v + i / together * v_strides.plane;
+          p.m = m + i / together * m_strides.plane +
+                i % together * kernels_.panel_groups * m_strides.group;
           p.v_group = v_strides.group;
           p.m_group = m_strides.group;
           p.rows = last - first;
           kernels_.multiply(p);
         }
-        OutputTile tile{.strides = m_strides,
-                        .groups = product(0, panel).groups,
-                        .y = job.y,
-                        .channel = panel * kernels_.panel_groups * kLanes};
-        for (std::int64_t t = first; t < last; ++t) {
-          tile.m = m + (t - first) * kLanes;
-          job.tiles.target(t, out_, tile);
-          tile.offset += tile.channel;
-          kernels_.transform_output(tile, job.epilogue);
-        }
+        const auto channel = panel * kernels_.panel_groups * kLanes;
+        finish(job, first, last,
+               {.m = m,
+                .strides = m_strides,
+                .groups = std::min(groups, (out_ - channel) / kLanes),
+                .y = job.y,
+                .channel = channel});
       }
     }
   });
@@ -167,17 +188,16 @@ void WinogradConvolution::run_staged(const Job& job, std::int64_t tiles,
   float* v =
       workspace.take(static_cast<std::size_t>(kPlanes * (v_strides.plane + m_strides.plane)));
   float* m = v + kPlanes * v_strides.plane;
-  const auto panels = ceiling(out_groups, kernels_.panel_groups);
   for (std::int64_t first = 0; first < count; first += tiles) {
     const auto last = std::min(first + tiles, count);
     parallel_for(first, last, 1, [&](std::int64_t begin, std::int64_t end) {
       transform(job, begin, end, v + (begin - first) * kLanes, v_strides);
     });
-    parallel_for(0, kPlanes * panels, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(0, kPlanes * panels(), 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        const auto plane = i / panels, panel = i % panels;
+        const auto plane = i / panels(), panel = i % panels();
         auto p = product(plane, panel);
-        p.next_u = weights((i + 1) / panels % kPlanes, (i + 1) % panels);
+        p.next_u = weights((i + 1) / panels() % kPlanes, (i + 1) % panels());
         p.v = v + plane * v_strides.plane;
         p.m = m + plane * m_strides.plane + panel * kernels_.panel_groups * m_strides.group;
         p.v_group = v_strides.group;
@@ -187,12 +207,11 @@ void WinogradConvolution::run_staged(const Job& job, std::int64_t tiles,
       }
     });
     parallel_for(first, last, 1, [&](std::int64_t begin, std::int64_t end) {
-      OutputTile tile{.strides = m_strides, .groups = out_groups, .y = job.y, .channel = 0};
-      for (std::int64_t t = begin; t < end; ++t) {
-        tile.m = m + (t - first) * kLanes;
-        job.tiles.target(t, out_, tile);
-        kernels_.transform_output(tile, job.epilogue);
-      }
+      finish(job, begin, end,
+             {.m = m + (begin - first) * kLanes,
+              .strides = m_strides,
+              .groups = out_groups,
+              .y = job.y});
     });
   }
 }

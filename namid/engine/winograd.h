@@ -61,6 +61,8 @@ class WinogradConvolution {
   void run_staged(const Job& job, std::int64_t tiles, Workspace& workspace) const;
   void transform(const Job& job, std::int64_t first, std::int64_t last, float* v,
                  const PlaneStrides& strides) const;
+  void finish(const Job& job, std::int64_t first, std::int64_t last, OutputTile tile) const;
+  std::int64_t panels() const;
   const float* weights(std::int64_t plane, std::int64_t panel) const;
   PlaneProduct product(std::int64_t plane, std::int64_t panel) const;
 

@@ -26,9 +26,11 @@ struct PlaneStrides {
   std::int64_t plane = 0, group = 0;
 };
 
-/// V of one tile from its 36 pixels, each `groups`·16 channels.
+/// V of one tile from its 36 pixels, each `groups`·16 channels. Meanwhile those of the tile to
+/// follow are fetched into the cache.
 struct InputTile {
   const float* pixels[kPlanes];
+  const float* const* next_pixels = nullptr;
   std::int64_t groups = 0;
   float* v = nullptr;
   PlaneStrides strides;
@@ -52,9 +54,10 @@ struct OutputTile {
   const float* m = nullptr;
   PlaneStrides strides;
   std::int64_t groups = 0, height = 4, width = 4;
-  float* y = nullptr;        ///< the whole result
-  std::int64_t offset = 0;   ///< of the tile's first pixel and channel in y
-  std::int64_t channel = 0;  ///< first of the groups'
+  float* y = nullptr;            ///< the whole result
+  std::int64_t offset = 0;       ///< of the tile's first pixel and channel in y
+  std::int64_t next_offset = 0;  ///< of the tile to follow, fetched meanwhile
+  std::int64_t channel = 0;      ///< first of the groups'
   std::int64_t row_stride = 0, pixel_stride = 0;
 };
 
