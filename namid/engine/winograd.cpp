@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "namid/engine/winograd.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+#include "namid/core/error.h"
+#include "namid/engine/parallel.h"
+#include "namid/engine/winograd_weights.h"
+
+namespace namid::engine {
+namespace {
+
+// Measured (docs/engine.md). V of 28 tiles and 256 channels takes half of a cache of 2 MiB; above,
+// and with few tiles a thread, the weights are read too often for what is done with them.
+constexpr std::int64_t kBlockedTiles = 28, kFewTiles = 20, kManyChannels = 384, kStagedTiles = 128;
+constexpr std::int64_t kPanelsTogether = 2;  // of a block, so that V is read half as often
+
+/// Planes an odd number of cache lines apart: a power of two would put all 36 into one set.
+PlaneStrides plane_strides(std::int64_t tiles, std::int64_t groups) {
+  return {.plane = (tiles * groups | 1) * kLanes, .group = tiles * kLanes};
+}
+
+std::int64_t ceiling(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
+
+}  // namespace
+
+WinogradKernels winograd_kernels(InstructionSet instructions) {
+  if (instructions > best_instruction_set())
+    throw OptionError("engine: this machine has no " + std::string(to_string(instructions)));
+#if defined(__x86_64__)
+  if (instructions == InstructionSet::avx512) return avx512::kernels();
+  if (instructions == InstructionSet::avx2) return avx2::kernels();
+#endif
+  return portable::kernels();
+}
+
+struct WinogradConvolution::Job {
+  const float* x;
+  float* y;
+  Tiles tiles;
+  const Epilogue& epilogue;
+};
+
+bool WinogradConvolution::supports(const at::Tensor& weight, const models::Window& window) {
+  using Pair = std::array<std::int64_t, 2>;
+  return weight.dim() == 4 && weight.size(0) % kLanes == 0 && weight.size(1) % kLanes == 0 &&
+         weight.scalar_type() == at::kFloat && window.kernel == Pair{3, 3} &&
+         window.stride == Pair{1, 1} && window.padding == Pair{1, 1} &&
+         window.dilation == Pair{1, 1} && window.groups == 1;
+}
+
+WinogradConvolution::WinogradConvolution(const at::Tensor& weight, bool input_gradient,
+                                         InstructionSet instructions)
+    : input_gradient_(input_gradient), kernels_(winograd_kernels(instructions)) {
+  out_ = weight.size(input_gradient ? 1 : 0);
+  in_ = weight.size(input_gradient ? 0 : 1);
+  zeros_.assign(static_cast<std::size_t>(in_), 0.0f);
+  repack(weight);
+}
+
+void WinogradConvolution::repack(const at::Tensor& weight) {
+  const auto* w = weight.const_data_ptr<float>();
+  WeightStrides strides{weight.stride(0), weight.stride(1), weight.stride(2), weight.stride(3)};
+  if (input_gradient_) {
+    w += 2 * strides.row + 2 * strides.column;
+    strides = {strides.in, strides.out, -strides.row, -strides.column};
+  }
+  auto* u = weights_.take(static_cast<std::size_t>(kPlanes * in_ * out_));
+  const auto panel = kernels_.panel_groups * kLanes;
+  parallel_for(0, ceiling(out_, panel), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t first = begin * panel; first < std::min(end * panel, out_); first += panel)
+      transform_weights(w + first * strides.out, strides, in_, std::min(panel, out_ - first),
+                        u + kPlanes * in_ * first);
+  });
+  u_ = u;
+}
+
+WinogradSchedule WinogradConvolution::schedule(const Extent& extent) const {
+  if (schedule_) return *schedule_;
+  const auto count = Tiles(extent).count(), threads = std::int64_t{at::get_num_threads()};
+  if (in_ > kManyChannels || count < kFewTiles * threads)
+    return {.tiles = ceiling(count, ceiling(count, kStagedTiles)), .staged = true};
+  const auto rounds = std::max<std::int64_t>(1, count / (kBlockedTiles * threads));
+  return {.tiles = rounds < 4 ? ceiling(count, rounds * threads) : kBlockedTiles};
+}
+
+void WinogradConvolution::run(const float* x, float* y, const Extent& extent,
+                              const Epilogue& epilogue, Workspace& workspace) const {
+  const Job job{x, y, Tiles(extent), epilogue};
+  const auto schedule = this->schedule(extent);
+  const auto tiles = std::min(schedule.tiles, job.tiles.count());
+  schedule.staged ? run_staged(job, tiles, workspace) : run_blocked(job, tiles, workspace);
+}
+
+void WinogradConvolution::transform(const Job& job, std::int64_t first, std::int64_t last, float* v,
+                                    const PlaneStrides& strides) const {
+  InputTile pair[2];
+  for (auto& tile : pair) {
+    tile.groups = in_ / kLanes;
+    tile.strides = strides;
+  }
+  job.tiles.source(first, job.x, in_, zeros_.data(), pair[first % 2]);
+  for (std::int64_t t = first; t < last; ++t, v += kLanes) {
+    auto &tile = pair[t % 2], &next = pair[(t + 1) % 2];
+    job.tiles.source(std::min(t + 1, job.tiles.count() - 1), job.x, in_, zeros_.data(), next);
+    tile.next_pixels = next.pixels;
+    tile.v = v;
+    kernels_.transform_input(tile);
+  }
+}
+
+void WinogradConvolution::finish(const Job& job, std::int64_t first, std::int64_t last,
+                                 OutputTile tile) const {
+  for (std::int64_t t = first; t < last; ++t, tile.m += kLanes) {
+    job.tiles.target(std::min(t + 1, job.tiles.count() - 1), out_, tile);
+    tile.next_offset = tile.offset + tile.channel;
+    job.tiles.target(t, out_, tile);
+    tile.offset += tile.channel;
+    kernels_.transform_output(tile, job.epilogue);
+  }
+}
+
+std::int64_t WinogradConvolution::panels() const {
+  return ceiling(out_ / kLanes, kernels_.panel_groups);
+}
+
+const float* WinogradConvolution::weights(std::int64_t plane, std::int64_t panel) const {
+  const auto group = panel * kernels_.panel_groups;
+  const auto groups = std::min(kernels_.panel_groups, out_ / kLanes - group);
+  return u_ + (kPlanes * group + plane * groups) * kLanes * in_;
+}
+
+/// The product of a plane and a panel, but for what of V and M it is.
+PlaneProduct WinogradConvolution::product(std::int64_t plane, std::int64_t panel) const {
+  return {.u = weights(plane, panel),
+          .next_u = weights(plane, panel),
+          .in_groups = in_ / kLanes,
+          .groups = std::min(kernels_.panel_groups, out_ / kLanes - panel * kernels_.panel_groups)};
+}
+
+void WinogradConvolution::run_blocked(const Job& job, std::int64_t tiles,
+                                      Workspace& workspace) const {
+  const auto groups = kernels_.panel_groups * kPanelsTogether, count = job.tiles.count();
+  const auto v_strides = plane_strides(tiles, in_ / kLanes),
+             m_strides = plane_strides(tiles, groups);
+  const auto slice = kPlanes * (v_strides.plane + m_strides.plane);
+  auto* memory = workspace.take(static_cast<std::size_t>(at::get_num_threads() * slice));
+  parallel_for(0, ceiling(count, tiles), 1, [&](std::int64_t begin, std::int64_t end) {
+    float* v = memory + at::get_thread_num() * slice;
+    float* m = v + kPlanes * v_strides.plane;
+    for (std::int64_t block = begin; block < end; ++block) {
+      const auto first = block * tiles, last = std::min(first + tiles, count);
+      transform(job, first, last, v, v_strides);
+      for (std::int64_t panel = 0; panel < panels(); panel += kPanelsTogether) {
+        const auto together = std::min(kPanelsTogether, panels() - panel);
+        for (std::int64_t i = 0; i < kPlanes * together; ++i) {
+          auto p = product(i / together, panel + i % together);
+          p.next_u = weights((i + 1) / together % kPlanes, panel + (i + 1) % together);
+          p.v = v + i / together * v_strides.plane;
+          p.m = m + i / together * m_strides.plane +
+                i % together * kernels_.panel_groups * m_strides.group;
+          p.v_group = v_strides.group;
+          p.m_group = m_strides.group;
+          p.rows = last - first;
+          kernels_.multiply(p);
+        }
+        const auto channel = panel * kernels_.panel_groups * kLanes;
+        finish(job, first, last,
+               {.m = m,
+                .strides = m_strides,
+                .groups = std::min(groups, (out_ - channel) / kLanes),
+                .y = job.y,
+                .channel = channel});
+      }
+    }
+  });
+}
+
+void WinogradConvolution::run_staged(const Job& job, std::int64_t tiles,
+                                     Workspace& workspace) const {
+  const auto in_groups = in_ / kLanes, out_groups = out_ / kLanes, count = job.tiles.count();
+  const auto v_strides = plane_strides(tiles, in_groups),
+             m_strides = plane_strides(tiles, out_groups);
+  float* v =
+      workspace.take(static_cast<std::size_t>(kPlanes * (v_strides.plane + m_strides.plane)));
+  float* m = v + kPlanes * v_strides.plane;
+  for (std::int64_t first = 0; first < count; first += tiles) {
+    const auto last = std::min(first + tiles, count);
+    parallel_for(first, last, 1, [&](std::int64_t begin, std::int64_t end) {
+      transform(job, begin, end, v + (begin - first) * kLanes, v_strides);
+    });
+    parallel_for(0, kPlanes * panels(), 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const auto plane = i / panels(), panel = i % panels();
+        auto p = product(plane, panel);
+        p.next_u = weights((i + 1) / panels() % kPlanes, (i + 1) % panels());
+        p.v = v + plane * v_strides.plane;
+        p.m = m + plane * m_strides.plane + panel * kernels_.panel_groups * m_strides.group;
+        p.v_group = v_strides.group;
+        p.m_group = m_strides.group;
+        p.rows = last - first;
+        kernels_.multiply(p);
+      }
+    });
+    parallel_for(first, last, 1, [&](std::int64_t begin, std::int64_t end) {
+      finish(job, begin, end,
+             {.m = m + (begin - first) * kLanes,
+              .strides = m_strides,
+              .groups = out_groups,
+              .y = job.y});
+    });
+  }
+}
+
+}  // namespace namid::engine
