@@ -12,8 +12,8 @@
 namespace namid::engine {
 namespace {
 
-// Measured (docs/engine.md). V of 28 tiles and 256 channels takes half of a cache of 2 MiB; above,
-// and with few tiles a thread, the weights are read too often for what is done with them.
+// Measured (docs/winograd.md). V of 28 tiles and 256 channels takes half of a cache of 2 MiB;
+// above, and with few tiles a thread, the weights are read too often for what is done with them.
 constexpr std::int64_t kBlockedTiles = 28, kFewTiles = 20, kManyChannels = 384, kStagedTiles = 128;
 constexpr std::int64_t kPanelsTogether = 2;  // of a block, so that V is read half as often
 
@@ -43,6 +43,18 @@ struct WinogradConvolution::Job {
   float* y;
   Tiles tiles;
   const Epilogue& epilogue;
+};
+
+/// V or M of some tiles.
+struct WinogradConvolution::Planes {
+  float* data;
+  PlaneStrides strides;
+  std::int64_t first, last;              // tiles
+  std::int64_t groups, first_group = 0;  // of channels
+
+  float* at(std::int64_t plane, std::int64_t group) const {
+    return data + plane * strides.plane + (group - first_group) * strides.group;
+  }
 };
 
 bool WinogradConvolution::supports(const at::Tensor& weight, const models::Window& window) {
@@ -96,30 +108,33 @@ void WinogradConvolution::run(const float* x, float* y, const Extent& extent,
   schedule.staged ? run_staged(job, tiles, workspace) : run_blocked(job, tiles, workspace);
 }
 
-void WinogradConvolution::transform(const Job& job, std::int64_t first, std::int64_t last, float* v,
-                                    const PlaneStrides& strides) const {
+void WinogradConvolution::transform(const Job& job, const Planes& v, std::int64_t first,
+                                    std::int64_t last) const {
   InputTile pair[2];
   for (auto& tile : pair) {
-    tile.groups = in_ / kLanes;
-    tile.strides = strides;
+    tile.groups = v.groups;
+    tile.strides = v.strides;
   }
   job.tiles.source(first, job.x, in_, zeros_.data(), pair[first % 2]);
-  for (std::int64_t t = first; t < last; ++t, v += kLanes) {
+  for (std::int64_t t = first; t < last; ++t) {
     auto &tile = pair[t % 2], &next = pair[(t + 1) % 2];
     job.tiles.source(std::min(t + 1, job.tiles.count() - 1), job.x, in_, zeros_.data(), next);
     tile.next_pixels = next.pixels;
-    tile.v = v;
+    tile.v = v.data + (t - v.first) * kLanes;
     kernels_.transform_input(tile);
   }
 }
 
-void WinogradConvolution::finish(const Job& job, std::int64_t first, std::int64_t last,
-                                 OutputTile tile) const {
-  for (std::int64_t t = first; t < last; ++t, tile.m += kLanes) {
+void WinogradConvolution::finish(const Job& job, const Planes& m, std::int64_t first,
+                                 std::int64_t last) const {
+  OutputTile tile{
+      .strides = m.strides, .groups = m.groups, .y = job.y, .channel = m.first_group * kLanes};
+  for (std::int64_t t = first; t < last; ++t) {
     job.tiles.target(std::min(t + 1, job.tiles.count() - 1), out_, tile);
     tile.next_offset = tile.offset + tile.channel;
     job.tiles.target(t, out_, tile);
     tile.offset += tile.channel;
+    tile.m = m.data + (t - m.first) * kLanes;
     kernels_.transform_output(tile, job.epilogue);
   }
 }
@@ -134,48 +149,50 @@ const float* WinogradConvolution::weights(std::int64_t plane, std::int64_t panel
   return u_ + (kPlanes * group + plane * groups) * kLanes * in_;
 }
 
-/// The product of a plane and a panel, but for what of V and M it is.
-PlaneProduct WinogradConvolution::product(std::int64_t plane, std::int64_t panel) const {
-  return {.u = weights(plane, panel),
-          .next_u = weights(plane, panel),
-          .in_groups = in_ / kLanes,
-          .groups = std::min(kernels_.panel_groups, out_ / kLanes - panel * kernels_.panel_groups)};
+void WinogradConvolution::multiply(const Planes& v, const Planes& m, std::int64_t plane,
+                                   std::int64_t panel, const float* next_weights) const {
+  const auto group = panel * kernels_.panel_groups;
+  kernels_.multiply({.v = v.at(plane, 0),
+                     .u = weights(plane, panel),
+                     .next_u = next_weights,
+                     .m = m.at(plane, group),
+                     .v_group = v.strides.group,
+                     .m_group = m.strides.group,
+                     .in_groups = v.groups,
+                     .rows = v.last - v.first,
+                     .groups = std::min(kernels_.panel_groups, out_ / kLanes - group)});
+}
+
+void WinogradConvolution::run_block(const Job& job, const Planes& v, Planes m) const {
+  transform(job, v, v.first, v.last);
+  for (std::int64_t panel = 0; panel < panels(); panel += kPanelsTogether) {
+    const auto together = std::min(kPanelsTogether, panels() - panel);
+    const auto after = std::min(panel + together, panels() - 1);
+    m.first_group = panel * kernels_.panel_groups;
+    m.groups = std::min(together * kernels_.panel_groups, out_ / kLanes - m.first_group);
+    for (std::int64_t i = 0; i < kPlanes * together; ++i) {
+      const auto plane = (i + 1) / together, next = panel + (i + 1) % together;
+      multiply(v, m, i / together, panel + i % together,
+               plane < kPlanes ? weights(plane, next) : weights(0, after));
+    }
+    finish(job, m, m.first, m.last);
+  }
 }
 
 void WinogradConvolution::run_blocked(const Job& job, std::int64_t tiles,
                                       Workspace& workspace) const {
-  const auto groups = kernels_.panel_groups * kPanelsTogether, count = job.tiles.count();
-  const auto v_strides = plane_strides(tiles, in_ / kLanes),
-             m_strides = plane_strides(tiles, groups);
-  const auto slice = kPlanes * (v_strides.plane + m_strides.plane);
-  auto* memory = workspace.take(static_cast<std::size_t>(at::get_num_threads() * slice));
+  const auto in_groups = in_ / kLanes, out_groups = kernels_.panel_groups * kPanelsTogether;
+  const auto v_strides = plane_strides(tiles, in_groups),
+             m_strides = plane_strides(tiles, out_groups);
+  const auto v_size = kPlanes * v_strides.plane, size = v_size + kPlanes * m_strides.plane;
+  auto* memory = workspace.take(static_cast<std::size_t>(at::get_num_threads() * size));
+  const auto count = job.tiles.count();
   parallel_for(0, ceiling(count, tiles), 1, [&](std::int64_t begin, std::int64_t end) {
-    float* v = memory + at::get_thread_num() * slice;
-    float* m = v + kPlanes * v_strides.plane;
+    float* const own = memory + at::get_thread_num() * size;
     for (std::int64_t block = begin; block < end; ++block) {
       const auto first = block * tiles, last = std::min(first + tiles, count);
-      transform(job, first, last, v, v_strides);
-      for (std::int64_t panel = 0; panel < panels(); panel += kPanelsTogether) {
-        const auto together = std::min(kPanelsTogether, panels() - panel);
-        for (std::int64_t i = 0; i < kPlanes * together; ++i) {
-          auto p = product(i / together, panel + i % together);
-          p.next_u = weights((i + 1) / together % kPlanes, panel + (i + 1) % together);
-          p.v = v + i / together * v_strides.plane;
-          p.m = m + i / together * m_strides.plane +
-                i % together * kernels_.panel_groups * m_strides.group;
-          p.v_group = v_strides.group;
-          p.m_group = m_strides.group;
-          p.rows = last - first;
-          kernels_.multiply(p);
-        }
-        const auto channel = panel * kernels_.panel_groups * kLanes;
-        finish(job, first, last,
-               {.m = m,
-                .strides = m_strides,
-                .groups = std::min(groups, (out_ - channel) / kLanes),
-                .y = job.y,
-                .channel = channel});
-      }
+      run_block(job, {own, v_strides, first, last, in_groups},
+                {own + v_size, m_strides, first, last, out_groups});
     }
   });
 }
@@ -185,34 +202,23 @@ void WinogradConvolution::run_staged(const Job& job, std::int64_t tiles,
   const auto in_groups = in_ / kLanes, out_groups = out_ / kLanes, count = job.tiles.count();
   const auto v_strides = plane_strides(tiles, in_groups),
              m_strides = plane_strides(tiles, out_groups);
-  float* v =
-      workspace.take(static_cast<std::size_t>(kPlanes * (v_strides.plane + m_strides.plane)));
-  float* m = v + kPlanes * v_strides.plane;
+  const auto v_size = kPlanes * v_strides.plane, size = v_size + kPlanes * m_strides.plane;
+  auto* memory = workspace.take(static_cast<std::size_t>(size));
   for (std::int64_t first = 0; first < count; first += tiles) {
     const auto last = std::min(first + tiles, count);
-    parallel_for(first, last, 1, [&](std::int64_t begin, std::int64_t end) {
-      transform(job, begin, end, v + (begin - first) * kLanes, v_strides);
-    });
+    const Planes v{memory, v_strides, first, last, in_groups},
+        m{memory + v_size, m_strides, first, last, out_groups};
+    parallel_for(first, last, 1,
+                     [&](std::int64_t begin, std::int64_t end) { transform(job, v, begin, end); });
+    // Plane by plane: each thread reads its part of the weights, once.
     parallel_for(0, kPlanes * panels(), 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        const auto plane = i / panels(), panel = i % panels();
-        auto p = product(plane, panel);
-        p.next_u = weights((i + 1) / panels() % kPlanes, (i + 1) % panels());
-        p.v = v + plane * v_strides.plane;
-        p.m = m + plane * m_strides.plane + panel * kernels_.panel_groups * m_strides.group;
-        p.v_group = v_strides.group;
-        p.m_group = m_strides.group;
-        p.rows = last - first;
-        kernels_.multiply(p);
+        const auto next = (i + 1) % (kPlanes * panels());
+        multiply(v, m, i / panels(), i % panels(), weights(next / panels(), next % panels()));
       }
     });
-    parallel_for(first, last, 1, [&](std::int64_t begin, std::int64_t end) {
-      finish(job, begin, end,
-             {.m = m + (begin - first) * kLanes,
-              .strides = m_strides,
-              .groups = out_groups,
-              .y = job.y});
-    });
+    parallel_for(first, last, 1,
+                     [&](std::int64_t begin, std::int64_t end) { finish(job, m, begin, end); });
   }
 }
 

@@ -29,7 +29,8 @@ struct WinogradSchedule {
 ///
 /// The bits of a result depend on its image, the weights and the instruction set, not on the number
 /// of threads, the schedule, the batch's size or its other images; AVX-512 and AVX2 agree.
-/// Relative error (of the largest entry) 1e-6 to 3e-6, of a direct convolution 3e-7 to 7e-7.
+/// The rounding error is about twice that of a direct convolution: 1e-6 to 4e-6 of the largest
+/// entry for 64 to 640 channels (docs/winograd.md, where the times are).
 class WinogradConvolution {
  public:
   /// weight (O, I, 3, 3), O and I multiples of 16.
@@ -57,14 +58,16 @@ class WinogradConvolution {
 
  private:
   struct Job;
+  struct Planes;
   void run_blocked(const Job& job, std::int64_t tiles, Workspace& workspace) const;
   void run_staged(const Job& job, std::int64_t tiles, Workspace& workspace) const;
-  void transform(const Job& job, std::int64_t first, std::int64_t last, float* v,
-                 const PlaneStrides& strides) const;
-  void finish(const Job& job, std::int64_t first, std::int64_t last, OutputTile tile) const;
+  void run_block(const Job& job, const Planes& v, Planes m) const;
+  void transform(const Job& job, const Planes& v, std::int64_t first, std::int64_t last) const;
+  void multiply(const Planes& v, const Planes& m, std::int64_t plane, std::int64_t panel,
+                const float* next_weights) const;
+  void finish(const Job& job, const Planes& m, std::int64_t first, std::int64_t last) const;
   std::int64_t panels() const;
   const float* weights(std::int64_t plane, std::int64_t panel) const;
-  PlaneProduct product(std::int64_t plane, std::int64_t panel) const;
 
   bool input_gradient_;
   WinogradKernels kernels_;

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Winograd and LibTorch's direct convolution, channels-last, take turns at 3x3 layers.
+//   namid_bench_winograd BATCH THREADS PAIRS CLOCK [INSTRUCTIONS [IN:OUT:SIZE ...]]
+// CLOCK wall, or cpu: what the calling thread used, for one thread on a busy machine. INSTRUCTIONS
+// portable, avx2 or avx512 (ONEDNN_MAX_CPU_ISA limits the other side); layers: default ResNet-18's.
+// A Markdown table on stdout: medians, quartiles of the ratios of pairs, largest deviation from
+// float64 as a part of the largest entry.
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <malloc.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <ctime>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "namid/engine/winograd.h"
+
+namespace namid {
+namespace {
+
+struct Layer {
+  long in, out, size;
+};
+
+struct Setting {
+  std::int64_t batch;
+  int pairs;
+  clockid_t clock;
+  engine::InstructionSet instructions;
+};
+
+double milliseconds(clockid_t clock, const std::function<void()>& work) {
+  const auto now = [&] {
+    timespec time;
+    clock_gettime(clock, &time);
+    return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) * 1e-6;
+  };
+  const double begin = now();
+  work();
+  return now() - begin;
+}
+
+double quantile(std::vector<double> values, double q) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1) + 0.5)];
+}
+
+double error_of(const at::Tensor& y, const at::Tensor& exact) {
+  return ((y.to(at::kDouble) - exact).abs().max() / exact.abs().max()).item<double>();
+}
+
+at::Tensor channels_last(at::IntArrayRef sizes) {
+  return at::randn(sizes).contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+at::Tensor direct(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {}) {
+  return at::conv2d(x, weight, bias, at::IntArrayRef{1}, at::IntArrayRef{1});
+}
+
+at::Tensor direct_gradient(const at::Tensor& gradient, const at::Tensor& x,
+                           const at::Tensor& weight) {
+  return std::get<0>(at::convolution_backward(gradient, x, weight, at::nullopt, {1, 1}, {1, 1},
+                                              {1, 1}, false, {0, 0}, 1, {true, false, false}));
+}
+
+/// Both sides by turns; the exact result may be undefined.
+void compare(const std::string& name, const Setting& setting,
+             const std::function<at::Tensor()>& theirs, const std::function<void()>& ours,
+             const at::Tensor& y, const at::Tensor& exact) {
+  std::vector<double> direct_times, winograd_times, ratios;
+  at::Tensor result;
+  for (int pair = -2; pair < setting.pairs; ++pair) {
+    double direct_time = 0, winograd_time = 0;
+    for (const bool first : {pair % 2 == 0, pair % 2 != 0})
+      if (first)
+        direct_time = milliseconds(setting.clock, [&] { result = theirs(); });
+      else
+        winograd_time = milliseconds(setting.clock, ours);
+    if (pair < 0) continue;
+    direct_times.push_back(direct_time);
+    winograd_times.push_back(winograd_time);
+    ratios.push_back(direct_time / winograd_time);
+  }
+  std::printf("| %s | %.2f | %.2f | **%.2f**, %.2f to %.2f |", name.c_str(),
+              quantile(direct_times, 0.5), quantile(winograd_times, 0.5), quantile(ratios, 0.5),
+              quantile(ratios, 0.25), quantile(ratios, 0.75));
+  if (exact.defined())
+    std::printf(" %.1e | %.1e |\n", error_of(result, exact),
+                error_of(y.permute({0, 3, 1, 2}), exact));
+  else
+    std::printf(" | |\n");
+  std::fflush(stdout);
+}
+
+void measure(const Layer& layer, const Setting& setting) {
+  using engine::Epilogue;
+  const engine::Extent extent{setting.batch, layer.size, layer.size};
+  const auto x = channels_last({setting.batch, layer.in, layer.size, layer.size}).relu_();
+  const auto gradient = channels_last({setting.batch, layer.out, layer.size, layer.size});
+  const auto weight = channels_last({layer.out, layer.in, 3, 3}) / std::sqrt(9.0 * layer.in);
+  const auto bias = at::randn({layer.out});
+  const engine::WinogradConvolution forward(weight, false, setting.instructions),
+      backward(weight, true, setting.instructions);
+  engine::Workspace workspace;
+  const auto y = at::empty({setting.batch, layer.size, layer.size, layer.out}),
+             gx = at::empty({setting.batch, layer.size, layer.size, layer.in});
+  const auto bits = at::empty({y.numel() / 8}, at::kByte);
+  const auto* pixels = x.const_data_ptr<float>();
+  const auto name = std::to_string(layer.in) + " → " + std::to_string(layer.out) + ", " +
+                    std::to_string(layer.size) + "x" + std::to_string(layer.size) + " | ";
+  compare(
+      name + "forward", setting, [&] { return direct(x, weight); },
+      [&] { forward.run(pixels, y.data_ptr<float>(), extent, {}, workspace); }, y,
+      direct(x.to(at::kDouble), weight.to(at::kDouble)));
+  compare(
+      name + "input gradient", setting, [&] { return direct_gradient(gradient, x, weight); },
+      [&] {
+        backward.run(gradient.const_data_ptr<float>(), gx.data_ptr<float>(), extent, {}, workspace);
+      },
+      gx, direct_gradient(gradient.to(at::kDouble), x.to(at::kDouble), weight.to(at::kDouble)));
+  const Epilogue block{.bias = bias.const_data_ptr<float>(),
+                       .residual = gradient.const_data_ptr<float>(),
+                       .relu = true,
+                       .relu_bits = bits.data_ptr<std::uint8_t>()};
+  compare(
+      name + "forward, bias, sum, ReLU", setting,
+      [&] { return direct(x, weight, bias).add_(gradient).relu_(); },
+      [&] { forward.run(pixels, y.data_ptr<float>(), extent, block, workspace); }, y, {});
+}
+
+Layer parse_layer(const char* text) {
+  Layer layer{};
+  if (std::sscanf(text, "%ld:%ld:%ld", &layer.in, &layer.out, &layer.size) != 3)
+    throw std::invalid_argument(std::string("not IN:OUT:SIZE: ") + text);
+  return layer;
+}
+
+engine::InstructionSet parse_instructions(const std::string& text) {
+  using engine::InstructionSet;
+  for (const auto set : {InstructionSet::portable, InstructionSet::avx2, InstructionSet::avx512})
+    if (text == to_string(set)) return set;
+  throw std::invalid_argument("not portable, avx2 or avx512: " + text);
+}
+
+}  // namespace
+}  // namespace namid
+
+int main(int argc, char** argv) {
+  using namespace namid;
+  if (argc < 5) {
+    std::fprintf(stderr,
+                 "usage: %s BATCH THREADS PAIRS wall|cpu [INSTRUCTIONS [IN:OUT:SIZE ...]]\n",
+                 argv[0]);
+    return 2;
+  }
+  mallopt(M_MMAP_MAX, 0);  // as the program does
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_TOP_PAD, 1 << 26);
+  at::set_num_threads(std::stoi(argv[2]));
+  Setting setting{std::stoll(argv[1]), std::stoi(argv[3]),
+                  std::string(argv[4]) == "cpu" ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC,
+                  engine::best_instruction_set()};
+  if (argc > 5) setting.instructions = parse_instructions(argv[5]);
+  std::vector<Layer> layers{{64, 64, 32}, {128, 128, 16}, {256, 256, 8}, {512, 512, 4}};
+  if (argc > 6) layers.clear();
+  for (int i = 6; i < argc; ++i) layers.push_back(parse_layer(argv[i]));
+  std::printf(
+      "| layer | pass | direct, ms | Winograd, ms | direct / Winograd, quartiles | error, direct | "
+      "error, Winograd |\n|---|---|---|---|---|---|---|\n");
+  for (const auto& layer : layers) measure(layer, setting);
+  return 0;
+}
