@@ -12,7 +12,7 @@ namespace {
 
 /// G / max|G| per sample; a vanishing one stays.
 at::Tensor of_unit_height(const at::Tensor& gradient) {
-  const auto height = std::get<0>(gradient.abs().flatten(1).max(1)) + 1e-35;
+  const auto height = sample_norms(gradient, Norm::linf).to(gradient.scalar_type()) + 1e-35;
   return gradient / per_sample(height, gradient);
 }
 
