@@ -65,6 +65,7 @@ AttackResult climb_plan(const Classifier& model, const Round& round, const PlanF
   auto made = best.result();
   if (form.overflow == Overflow::project && form.budget.epsilon > 0)
     made = projected(made, form, ball, y, surface);
+  made.plan = made.plan.contiguous();
   made.passes = surface.finish();
   return made;
 }

@@ -25,7 +25,8 @@ at::Tensor largest(const at::Tensor& rows) {
 
 /// Whether tensors like this are summed and gathered by loops of our own.
 bool looped(const at::Tensor& values) {
-  return values.is_cpu() && (values.scalar_type() == at::kFloat || values.scalar_type() == at::kDouble);
+  return values.is_cpu() &&
+         (values.scalar_type() == at::kFloat || values.scalar_type() == at::kDouble);
 }
 
 /// visit(from, to, count) for the runs of one row of `width` places of which place w goes to
@@ -57,14 +58,21 @@ void add_planes(const at::Tensor& planes, const at::Tensor& image, int kernel) {
   const auto* all_from = planes.const_data_ptr<Number>();
   auto* all_to = image.data_ptr<Number>();
   at::parallel_for(0, image.size(0) * image.size(1), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (auto i = begin; i < end; ++i)
-      all_moves(image, kernel, [&](std::int64_t k, std::int64_t row, std::int64_t target, std::int64_t right) {
-        const auto* from = all_from + (i * kernel * kernel + k) * pixels + row;
-        auto* to = all_to + i * pixels + target;
-        turned(columns, right, [&](std::int64_t first, std::int64_t place, std::int64_t count) {
-          for (std::int64_t w = 0; w < count; ++w) to[place + w] += from[first + w];
-        });
-      });
+    std::vector<double> sums(static_cast<std::size_t>(pixels));
+    for (auto i = begin; i < end; ++i) {
+      std::fill(sums.begin(), sums.end(), 0.0);
+      all_moves(image, kernel,
+                [&](std::int64_t k, std::int64_t row, std::int64_t target, std::int64_t right) {
+                  const auto* from = all_from + (i * kernel * kernel + k) * pixels + row;
+                  auto* to = sums.data() + target;
+                  turned(columns, right,
+                         [&](std::int64_t first, std::int64_t place, std::int64_t count) {
+                           for (std::int64_t w = 0; w < count; ++w)
+                             to[place + w] += from[first + w];
+                         });
+                });
+      std::copy(sums.begin(), sums.end(), all_to + i * pixels);
+    }
   });
 }
 
@@ -75,13 +83,15 @@ void copy_planes(const at::Tensor& image, const at::Tensor& planes, int kernel) 
   auto* all_to = planes.data_ptr<Number>();
   at::parallel_for(0, image.size(0) * image.size(1), 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = begin; i < end; ++i)
-      all_moves(image, kernel, [&](std::int64_t k, std::int64_t row, std::int64_t target, std::int64_t right) {
-        const auto* from = all_from + i * pixels + target;
-        auto* to = all_to + (i * kernel * kernel + k) * pixels + row;
-        turned(columns, right, [&](std::int64_t first, std::int64_t place, std::int64_t count) {
-          std::copy_n(from + place, count, to + first);
-        });
-      });
+      all_moves(image, kernel,
+                [&](std::int64_t k, std::int64_t row, std::int64_t target, std::int64_t right) {
+                  const auto* from = all_from + i * pixels + target;
+                  auto* to = all_to + (i * kernel * kernel + k) * pixels + row;
+                  turned(columns, right,
+                         [&](std::int64_t first, std::int64_t place, std::int64_t count) {
+                           std::copy_n(from + place, count, to + first);
+                         });
+                });
   });
 }
 
@@ -214,7 +224,8 @@ at::Tensor plan_at(const at::Tensor& lambda, const at::Tensor& plan, const at::T
 at::Tensor dual_multiplier(const at::Tensor& plan, const at::Tensor& x, const at::Tensor& costs,
                            const at::Tensor& budget, const Bisection& bisection) {
   const auto high = largest(plan) * 2 + largest(x);
-  if (PackedRows::take(plan)) return multiplier_of(PackedRows(plan, x, costs, 0), high, budget, bisection);
+  if (PackedRows::take(plan))
+    return multiplier_of(PackedRows(plan, x, costs, 0), high, budget, bisection);
   return bisect(high, bisection, [&](const at::Tensor& lambda) {
     return transport_cost(plan_at(lambda, plan, x, costs), costs) - budget;
   });

@@ -17,14 +17,14 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 /// depend on a template's argument.
 template <int width>
 struct Vectors;
-#define NAMID_VECTORS(width)                                                                 \
-  template <>                                                                                \
-  struct Vectors<width> {                                                                    \
-    using Floats [[gnu::vector_size(4 * width)]] = float;                                    \
-    using Ints [[gnu::vector_size(4 * width)]] = std::int32_t;                               \
-    using Half [[gnu::vector_size(2 * width)]] = float;                                      \
-    using Doubles [[gnu::vector_size(4 * width)]] = double;                                  \
-    using Loose [[gnu::vector_size(4 * width), gnu::aligned(4), gnu::may_alias]] = float;    \
+#define NAMID_VECTORS(width)                                                              \
+  template <>                                                                             \
+  struct Vectors<width> {                                                                 \
+    using Floats [[gnu::vector_size(4 * width)]] = float;                                 \
+    using Ints [[gnu::vector_size(4 * width)]] = std::int32_t;                            \
+    using Half [[gnu::vector_size(2 * width)]] = float;                                   \
+    using Doubles [[gnu::vector_size(4 * width)]] = double;                               \
+    using Loose [[gnu::vector_size(4 * width), gnu::aligned(4), gnu::may_alias]] = float; \
   }
 NAMID_VECTORS(4);
 NAMID_VECTORS(8);
@@ -107,26 +107,35 @@ NAMID_INLINE Pair<width> exp_of_negative(Pair<width> x) {
   P sum = P::of(1.0F / 5040);
   for (const float term : kTaylor) sum = sum * r + P::of(term);
   const auto power = [](typename P::Floats of) {
-    return reinterpret_cast<typename P::Floats>((__builtin_convertvector(of, typename P::Ints) + 127)
-                                                << 23);
+    return reinterpret_cast<typename P::Floats>(
+        (__builtin_convertvector(of, typename P::Ints) + 127) << 23);
   };
   return where(vanishes, P::of(0), sum * P{power(n.a), power(n.b)});
 }
 
+/// One pair of vectors of rows on its way from values to v.
+template <int width>
+struct Block {
+  const float* values;
+  const float* costs;
+  float* v;
+  std::int64_t moves;
+  Pair<width> total;
+};
+
 /// θ with Σ_k max(v_k − θ, 0) = total. The sum is convex and falls in θ, so that Newton's steps
 /// from the left (max v − total) rise to it and end once the support no longer shrinks.
 template <int width>
-NAMID_INLINE Pair<width> threshold(const float* v, std::int64_t moves, Pair<width> top,
-                                   Pair<width> total) {
+NAMID_INLINE Pair<width> threshold(const Block<width>& block, Pair<width> top) {
   using P = Pair<width>;
-  const P first = top - total;
+  const P first = top - block.total;
   P theta = first, count = P::of(0);
   typename P::Mask before = {};
-  for (std::int64_t pass = 0; pass <= moves; ++pass) {
+  for (std::int64_t pass = 0; pass <= block.moves; ++pass) {
     P sum = P::of(0);
     typename P::Mask members = {};
-    for (std::int64_t k = 0; k < moves; ++k) {
-      const P entry = P::load(v + k * kLanes);
+    for (std::int64_t k = 0; k < block.moves; ++k) {
+      const P entry = P::load(block.v + k * kLanes);
       const auto above = entry > theta;
       sum = sum + where(above, entry, P::of(0));
       members.a -= above.a;
@@ -135,59 +144,59 @@ NAMID_INLINE Pair<width> threshold(const float* v, std::int64_t moves, Pair<widt
     if (!differ<width>(members, before)) break;
     count = {__builtin_convertvector(members.a, typename P::Floats),
              __builtin_convertvector(members.b, typename P::Floats)};
-    theta = where(count > P::of(0), (sum - total) / count, first);
+    theta = where(count > P::of(0), (sum - block.total) / count, first);
     before = members;
   }
   Sums<width> sums;
-  for (std::int64_t k = 0; k < moves; ++k) {
-    const P entry = P::load(v + k * kLanes);
+  for (std::int64_t k = 0; k < block.moves; ++k) {
+    const P entry = P::load(block.v + k * kLanes);
     sums.add(where(entry > theta, entry, P::of(0)));
   }
-  return where(count > P::of(0), (sums.rounded() - total) / count, first);
+  return where(count > P::of(0), (sums.rounded() - block.total) / count, first);
 }
 
-/// The simplex projections of values − λ costs into v.
+/// v: the simplex projections of values − λ costs.
 template <int width>
-NAMID_INLINE void project(const float* values, const float* costs, std::int64_t moves,
-                          Pair<width> total, float lambda, float* v) {
+NAMID_INLINE void project(const Block<width>& block, float lambda) {
   using P = Pair<width>;
   P top = P::of(-kInfinity);
-  for (std::int64_t k = 0; k < moves; ++k) {
-    const P entry = P::load(values + k * kLanes) - P::load(costs + k * kLanes) * P::of(lambda);
-    entry.store(v + k * kLanes);
+  for (std::int64_t k = 0; k < block.moves; ++k) {
+    const P cost = P::load(block.costs + k * kLanes);
+    const P entry = P::load(block.values + k * kLanes) - cost * P::of(lambda);
+    entry.store(block.v + k * kLanes);
     top = where(entry > top, entry, top);
   }
-  const P theta = threshold<width>(v, moves, top, total);
-  for (std::int64_t k = 0; k < moves; ++k) {
-    const P left = P::load(v + k * kLanes) - theta;
-    where(left > P::of(0), left, P::of(0)).store(v + k * kLanes);
+  const P theta = threshold<width>(block, top);
+  for (std::int64_t k = 0; k < block.moves; ++k) {
+    const P left = P::load(block.v + k * kLanes) - theta;
+    where(left > P::of(0), left, P::of(0)).store(block.v + k * kLanes);
   }
 }
 
-/// total · softmax((values − λ costs) / gamma) into v; nothing where a move leaves the image.
+/// v: total · softmax((values − λ costs) / gamma); nothing where a move leaves the image.
 template <int width>
-NAMID_INLINE void soften(const float* values, const float* costs, std::int64_t moves,
-                         Pair<width> total, float lambda, float gamma, float* v) {
+NAMID_INLINE void soften(const Block<width>& block, float lambda, float gamma) {
   using P = Pair<width>;
   P top = P::of(-kInfinity), sum = P::of(0);
-  for (std::int64_t k = 0; k < moves; ++k) {
-    const P cost = P::load(costs + k * kLanes);
-    const P score = (P::load(values + k * kLanes) - cost * P::of(lambda)) / P::of(gamma);
+  for (std::int64_t k = 0; k < block.moves; ++k) {
+    const P cost = P::load(block.costs + k * kLanes);
+    const P value = P::load(block.values + k * kLanes);
+    const P score = (value - cost * P::of(lambda)) / P::of(gamma);
     const P entry = where(P::of(kLeavesImage) > cost, score, P::of(-kInfinity));
-    entry.store(v + k * kLanes);
+    entry.store(block.v + k * kLanes);
     top = where(entry > top, entry, top);
   }
-  for (std::int64_t k = 0; k < moves; ++k) {
-    const P share = exp_of_negative<width>(P::load(v + k * kLanes) - top);
-    share.store(v + k * kLanes);
+  for (std::int64_t k = 0; k < block.moves; ++k) {
+    const P share = exp_of_negative<width>(P::load(block.v + k * kLanes) - top);
+    share.store(block.v + k * kLanes);
     sum = sum + share;
   }
-  for (std::int64_t k = 0; k < moves; ++k)
-    (P::load(v + k * kLanes) / sum * total).store(v + k * kLanes);
+  for (std::int64_t k = 0; k < block.moves; ++k)
+    (P::load(block.v + k * kLanes) / sum * block.total).store(block.v + k * kLanes);
 }
 
 template <int width>
-NAMID_INLINE double all_blocks(const RowBlocks& all, float lambda, float gamma, float* rows,
+NAMID_INLINE double all_blocks(const RowBlocks& all, const Trial& trial, float* rows,
                                float* scratch) {
   using P = Pair<width>;
   const auto size = all.moves * kLanes;
@@ -195,16 +204,17 @@ NAMID_INLINE double all_blocks(const RowBlocks& all, float lambda, float gamma, 
   for (int lane = 0; lane < kLanes; lane += 2 * width) {
     Sums<width> sums;
     for (std::int64_t b = 0; b < all.blocks; ++b) {
-      const float* values = all.values + b * size + lane;
-      const float* costs = all.costs + b * size + lane;
-      float* v = (rows ? rows + b * size : scratch) + lane;
-      const P total = P::load(all.totals + b * kLanes + lane);
-      if (gamma == 0)
-        project<width>(values, costs, all.moves, total, lambda, v);
+      const Block<width> block{.values = all.values + b * size + lane,
+                               .costs = all.costs + b * size + lane,
+                               .v = (rows ? rows + b * size : scratch) + lane,
+                               .moves = all.moves,
+                               .total = P::load(all.totals + b * kLanes + lane)};
+      if (trial.gamma == 0)
+        project<width>(block, trial.lambda);
       else
-        soften<width>(values, costs, all.moves, total, lambda, gamma, v);
+        soften<width>(block, trial.lambda, trial.gamma);
       for (std::int64_t k = 0; k < all.moves; ++k)
-        sums.add(P::load(v + k * kLanes) * P::load(costs + k * kLanes));
+        sums.add(P::load(block.v + k * kLanes) * P::load(block.costs + k * kLanes));
     }
     __builtin_memcpy(lanes + lane, sums.of, sizeof(sums.of));
   }
@@ -214,18 +224,18 @@ NAMID_INLINE double all_blocks(const RowBlocks& all, float lambda, float gamma, 
 
 #if defined(__x86_64__)
 [[gnu::target("avx512f,avx512dq,avx512bw,avx512vl,prefer-vector-width=512")]] double with_avx512(
-    const RowBlocks& all, float lambda, float gamma, float* rows, float* scratch) {
-  return all_blocks<16>(all, lambda, gamma, rows, scratch);
+    const RowBlocks& all, const Trial& trial, float* rows, float* scratch) {
+  return all_blocks<16>(all, trial, rows, scratch);
 }
 
-[[gnu::target("avx2")]] double with_avx2(const RowBlocks& all, float lambda, float gamma,
-                                         float* rows, float* scratch) {
-  return all_blocks<8>(all, lambda, gamma, rows, scratch);
+[[gnu::target("avx2")]] double with_avx2(const RowBlocks& all, const Trial& trial, float* rows,
+                                         float* scratch) {
+  return all_blocks<8>(all, trial, rows, scratch);
 }
 #endif
 
-double with_baseline(const RowBlocks& all, float lambda, float gamma, float* rows, float* scratch) {
-  return all_blocks<4>(all, lambda, gamma, rows, scratch);
+double with_baseline(const RowBlocks& all, const Trial& trial, float* rows, float* scratch) {
+  return all_blocks<4>(all, trial, rows, scratch);
 }
 
 }  // namespace
@@ -240,14 +250,13 @@ Instructions widest_instructions() {
   return Instructions::baseline;
 }
 
-double rows_at(const RowBlocks& blocks, float lambda, float gamma, float* rows, float* scratch,
+double rows_at(const RowBlocks& blocks, const Trial& trial, float* rows, float* scratch,
                Instructions instructions) {
 #if defined(__x86_64__)
-  if (instructions == Instructions::avx512)
-    return with_avx512(blocks, lambda, gamma, rows, scratch);
-  if (instructions == Instructions::avx2) return with_avx2(blocks, lambda, gamma, rows, scratch);
+  if (instructions == Instructions::avx512) return with_avx512(blocks, trial, rows, scratch);
+  if (instructions == Instructions::avx2) return with_avx2(blocks, trial, rows, scratch);
 #endif
-  return with_baseline(blocks, lambda, gamma, rows, scratch);
+  return with_baseline(blocks, trial, rows, scratch);
 }
 
 }  // namespace namid::attacks

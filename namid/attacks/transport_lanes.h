@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstdint>
 
 namespace namid::attacks {
@@ -27,11 +26,16 @@ enum class Instructions { baseline, avx2, avx512 };
 /// The widest that this processor has.
 Instructions widest_instructions();
 
-/// The cost of the rows with multiplier `lambda`, summed in float64: of the simplex projections of
-/// values − λ costs where `gamma` is 0, else of totals · softmax((values − λ costs) / gamma), where
-/// no mass goes to moves that cost kOutside. The rows go to `rows`, blocks like `values`, unless
-/// that is null. scratch: 32 K² floats.
-double rows_at(const RowBlocks& blocks, float lambda, float gamma, float* rows, float* scratch,
+/// A multiplier λ of the costs; gamma 0: rows are the simplex projections of values − λ costs, else
+/// totals · softmax((values − λ costs) / gamma), where nothing goes to moves that cost kOutside.
+struct Trial {
+  float lambda = 0;
+  float gamma = 0;
+};
+
+/// The cost of the rows, summed in float64. The rows themselves go to `rows`, blocks like `values`,
+/// unless that is null. scratch: 32 K² floats.
+double rows_at(const RowBlocks& blocks, const Trial& trial, float* rows, float* scratch,
                Instructions instructions);
 
 }  // namespace namid::attacks

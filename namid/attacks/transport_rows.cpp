@@ -57,7 +57,7 @@ at::Tensor PackedRows::run(const at::Tensor& lambda, const at::Tensor& rows) con
                              .moves = moves_};
       auto* out = rows.defined() ? rows.data_ptr<float>() + i * size : nullptr;
       of_image[static_cast<std::size_t>(i)] =
-          rows_at(blocks, multiplier.const_data_ptr<float>()[i / channels_], gamma_, out,
+          rows_at(blocks, {multiplier.const_data_ptr<float>()[i / channels_], gamma_}, out,
                   scratch.data(), instructions_);
     }
   });

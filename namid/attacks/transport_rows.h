@@ -7,8 +7,9 @@
 
 namespace namid::attacks {
 
-/// The rows of plans in blocks (transport_lanes.h), packed once for all trials of a multiplier. Rows
-/// are shared out among threads; equal bits for any number of them and any neighbours in the batch.
+/// The rows of plans in blocks (transport_lanes.h), packed once for all trials of a multiplier.
+/// Rows are shared out among threads; equal bits for any number of them and any neighbours in the
+/// batch.
 class PackedRows {
  public:
   /// Whether they take such plans: float32 on the CPU.

@@ -101,8 +101,8 @@ TEST_P(TransportRows, AProjectionIsTheOneOfTheBestSupport) {
   const auto totals = x.flatten();
   for (std::int64_t row = 0; row < totals.numel(); row += 3) {
     const auto v = shifted[row].to(at::kDouble).contiguous(), p = found[row].contiguous();
-    const auto expected = tried({v.data_ptr<double>(), v.data_ptr<double>() + v.numel()},
-                                totals[row].item<double>());
+    const auto expected =
+        tried({v.data_ptr<double>(), v.data_ptr<double>() + v.numel()}, totals[row].item<double>());
     for (std::int64_t k = 0; k < v.numel(); ++k)
       ASSERT_NEAR(p.data_ptr<float>()[k], expected[static_cast<std::size_t>(k)], 1e-6)
           << "row " << row << ", move " << k;
