@@ -209,7 +209,7 @@ void WinogradConvolution::run_staged(const Job& job, std::int64_t tiles,
     const Planes v{memory, v_strides, first, last, in_groups},
         m{memory + v_size, m_strides, first, last, out_groups};
     parallel_for(first, last, 1,
-                     [&](std::int64_t begin, std::int64_t end) { transform(job, v, begin, end); });
+                 [&](std::int64_t begin, std::int64_t end) { transform(job, v, begin, end); });
     // Plane by plane: each thread reads its part of the weights, once.
     parallel_for(0, kPlanes * panels(), 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
@@ -218,7 +218,7 @@ void WinogradConvolution::run_staged(const Job& job, std::int64_t tiles,
       }
     });
     parallel_for(first, last, 1,
-                     [&](std::int64_t begin, std::int64_t end) { finish(job, m, begin, end); });
+                 [&](std::int64_t begin, std::int64_t end) { finish(job, m, begin, end); });
   }
 }
 

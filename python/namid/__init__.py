@@ -9,6 +9,7 @@ result.adv, result.success, result.norms, result.forwards, result.backwards
 import namid._library  # noqa: F401, I001  (first: it loads torch, to which the extension is linked)
 
 from namid import _C, adaptive, attacks, data, defenses, mi, models, plot, testing
+from namid._engine import CompiledModel, compile
 from namid._runs import (
     Accuracy,
     CertifyRun,
@@ -32,6 +33,7 @@ __commit__ = _C.commit()
 __all__ = [
     "Accuracy",
     "CertifyRun",
+    "CompiledModel",
     "EstimateRun",
     "EvaluateRun",
     "MaskingRun",
@@ -42,6 +44,7 @@ __all__ = [
     "adaptive",
     "attacks",
     "certify",
+    "compile",
     "curve",
     "data",
     "defenses",
