@@ -29,6 +29,7 @@ import torch
 from compare_peers import append, read
 from paired import cpu_name, median_interval
 from peer_speed_attacks import attacks
+from safetensors.torch import load_file
 
 import namid
 
@@ -45,7 +46,7 @@ def build(options):
     batch = namid.data.load(options.data, part="test", test_limit=options.batch).batch()
     model = eager.ResNet18()
     if options.weights:
-        model.load_state_dict(eager.load_file(options.weights))
+        model.load_state_dict(load_file(options.weights))
     else:
         for module in model.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
