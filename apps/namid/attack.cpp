@@ -50,14 +50,19 @@ void AttackCommand::prepare() {
   test_ = data::load_dataset(data, data::Part::test);
   classifier_ = read_model(inputs.model, imported, test_, trust);
   place(classifier_, runtime);
-  if (inputs.surrogate.empty()) return;
+  if (inputs.surrogate.empty()) {
+    compiled_ = seen_by_attacks(classifier_, runtime);
+    return;
+  }
   surrogate_ = read_surrogate(inputs.surrogate, trust, classifier_, "attack");
   place(*surrogate_, runtime);
+  compiled_ = seen_by_attacks(*surrogate_, runtime);
 }
 
 json AttackCommand::record() const {
   auto record =
       attacked_record(classifier_, test_, model_path(inputs.model, imported), attack.seed);
+  record["engine"] = engine_record(compiled_);
   if (surrogate_) record["surrogate"] = surrogate_record(*surrogate_, inputs.surrogate);
   return record;
 }
@@ -69,7 +74,8 @@ json AttackCommand::run(const run::RunFolder& folder, bool resume) {
                                         .attack = attack_,
                                         .options = attack,
                                         .stop = &run::process_stop_token(),
-                                        .surrogate = surrogate_ ? &*surrogate_ : nullptr,
+                                        .surrogate = surrogate_ ? &compiled_.model : nullptr,
+                                        .compiled = surrogate_ ? nullptr : &compiled_.model,
                                         .progress = progress_lines(show_progress)});
   eval::write_adversarial_set(folder / kSetFile, attacked.set);
   attacked.result["set"] = kSetFile;

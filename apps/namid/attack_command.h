@@ -57,6 +57,7 @@ class AttackCommand : public RunCommand {
   attacks::NamedAttack attack_{Choice{}.name};
   data::Dataset test_;
   models::Classifier classifier_;
+  engine::Compiled compiled_;  // of what the attack sees: the model, or the surrogate
   std::optional<models::Classifier> surrogate_;
 };
 

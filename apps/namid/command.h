@@ -16,18 +16,25 @@
 
 #include "namid/core/error.h"
 #include "namid/core/option_set.h"
+#include "namid/engine/compile.h"
 #include "namid/models/classifier.h"
 #include "namid/run/run_folder.h"
 
 namespace namid::app {
 /// Memory order of convolutions; results differ by rounding only.
 enum class MemoryFormat { automatic, contiguous, channels_last };
+/// Whether attacks see compiled networks (engine/compile.h).
+enum class Engine { automatic, off };
 }  // namespace namid::app
 
 namespace namid {
 template <>
 struct EnumNames<app::MemoryFormat> {
   static constexpr std::array kNames{"auto", "contiguous", "channels-last"};
+};
+template <>
+struct EnumNames<app::Engine> {
+  static constexpr std::array kNames{"auto", "off"};
 };
 }  // namespace namid
 
@@ -40,13 +47,17 @@ struct RuntimeOptions {
   std::string device = "auto";
   int threads = 0;
   MemoryFormat memory_format = MemoryFormat::automatic;
+  Engine engine = Engine::automatic;
   static constexpr auto fields() {
     using T = RuntimeOptions;
     return std::tuple{
         field("device", &T::device, "auto, cpu or cuda:N"),
         field("threads", &T::threads, "CPU threads; 0: one per core", at_least(0)),
         field("memory_format", &T::memory_format,
-              "order of images and convolution weights in memory; auto: channels-last")};
+              "order of images and convolution weights in memory; auto: channels-last"),
+        field("engine", &T::engine,
+              "compiled forwards and input gradients for attacks (docs/engine.md); auto: on the "
+              "CPU, where the layers are known")};
   }
 };
 NAMID_CHECK_FIELDS(RuntimeOptions);
@@ -114,6 +125,9 @@ void apply_runtime(const RuntimeOptions& runtime);
 at::Device chosen_device(const RuntimeOptions& runtime);
 /// Moves a built-in model to the chosen device and memory format.
 void place(const models::Classifier& model, const RuntimeOptions& runtime);
+/// The model as attacks are to see it, once it is placed: compiled, if the options and its layers
+/// allow it; else itself, and the log says why.
+engine::Compiled seen_by_attacks(const models::Classifier& model, const RuntimeOptions& runtime);
 
 /// Adds a subcommand that parses the options of `Command`, an aggregate of a RunCommand, and
 /// executes it. `positional` adds its positional arguments. The selector of a command that has one

@@ -9,6 +9,7 @@
 #include "apps/namid/progress_lines.h"
 #include "namid/core/statistics.h"
 #include "namid/eval/certification.h"
+#include "namid/eval/compiled.h"
 #include "namid/eval/evaluation.h"
 #include "namid/eval/surrogate.h"
 #include "namid/eval/verifier.h"
@@ -69,6 +70,7 @@ void EvaluateCommand::prepare() {
   test_ = data::load_dataset(data, data::Part::test);
   classifier_ = read_model(inputs.model, imported, test_, trust);
   place(classifier_, runtime);
+  compiled_ = seen_by_attacks(classifier_, runtime);
   if (!adaptive.estimators.empty()) add_adaptive_attacks();
   see_surrogate();
   eval::check_evaluation(classifier_, test_, attacks_, evaluate);
@@ -80,7 +82,9 @@ void EvaluateCommand::see_surrogate() {
   eval::check_classes(attacks_, classifier_.info().num_classes);
   const auto surrogate = app::read_model(inputs.surrogate, trust, classifier_.info().input_shape);
   place(surrogate, runtime);
-  attacks_ = eval::through_surrogate(std::move(attacks_), surrogate);
+  compiled_ = seen_by_attacks(surrogate, runtime);
+  attacks_ = eval::through_surrogate(std::move(attacks_), compiled_.model);
+  attacks_.kernels = compiled_.kernels;
 }
 
 void EvaluateCommand::add_adaptive_attacks() {
@@ -98,6 +102,7 @@ void EvaluateCommand::add_adaptive_attacks() {
 json EvaluateCommand::record() const {
   auto record =
       attacked_record(classifier_, test_, model_path(inputs.model, imported), evaluate.seed);
+  record["engine"] = engine_record(compiled_);
   if (attacks_.surrogate)
     record["surrogate"] = surrogate_record(*attacks_.surrogate, inputs.surrogate);
   return record;
@@ -105,7 +110,12 @@ json EvaluateCommand::record() const {
 
 json EvaluateCommand::run(const run::RunFolder& folder, bool resume) {
   const auto model = models::with_logits(classifier_, inputs.outputs);
-  auto result = eval::evaluate(model, test_, attacks_, evaluate, folder, &run::process_stop_token(),
+  auto suite = attacks_;
+  if (!compiled_.kernels.empty() && !suite.surrogate)
+    suite = eval::through_engine(std::move(suite),
+                                 models::with_logits(compiled_.model, inputs.outputs),
+                                 compiled_.kernels);
+  auto result = eval::evaluate(model, test_, suite, evaluate, folder, &run::process_stop_token(),
                                resume, show_progress);
   if (masked.checks) result["masking"] = masking_result();
   if (certified.wanted()) add_certificates(result, folder);

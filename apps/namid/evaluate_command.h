@@ -69,6 +69,7 @@ class EvaluateCommand : public RunCommand {
   eval::Suite attacks_;
   data::Dataset test_;
   models::Classifier classifier_;
+  engine::Compiled compiled_;  // of what the attacks see: the model, or the surrogate
 
  private:
   std::string suite_name() const;

@@ -49,6 +49,14 @@ void place(const models::Classifier& model, const RuntimeOptions& runtime) {
   model.use_channels_last(runtime.memory_format != MemoryFormat::contiguous);
 }
 
+engine::Compiled seen_by_attacks(const models::Classifier& model, const RuntimeOptions& runtime) {
+  if (runtime.engine == Engine::off || !model.device().is_cpu()) return {.model = model};
+  auto compiled = engine::try_compile(model);
+  if (!compiled.refusal.empty())
+    log_info("engine: not used, the model runs as it is: ", compiled.refusal);
+  return compiled;
+}
+
 std::vector<std::string> command_line(RunCommand& command) {
   const auto fresh = make_command(command.command());
   const auto present = command.options();

@@ -127,6 +127,13 @@ nlohmann::json model_record(const models::Classifier& model) {
           {"input_shape", info.input_shape}};
 }
 
+nlohmann::json engine_record(const engine::Compiled& compiled) {
+  if (!compiled.kernels.empty()) return {{"kernels", compiled.kernels}};
+  nlohmann::json record = {{"kernels", nullptr}};
+  if (!compiled.refusal.empty()) record["refusal"] = compiled.refusal;
+  return record;
+}
+
 nlohmann::json attacked_record(const models::Classifier& model, const data::Dataset& dataset,
                                const std::string& path, std::uint64_t seed) {
   nlohmann::json record = {{"data", data_record(dataset)},

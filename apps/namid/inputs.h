@@ -10,6 +10,7 @@
 
 #include "namid/attacks/pgd.h"
 #include "namid/data/dataset.h"
+#include "namid/engine/compile.h"
 #include "namid/mi/estimator.h"
 #include "namid/models/classifier.h"
 
@@ -44,6 +45,8 @@ void refuse_targeted(const attacks::PgdOptions& attack);
 /// The record's entries for a data set and a model.
 nlohmann::json data_record(const data::Dataset& dataset);
 nlohmann::json model_record(const models::Classifier& model);
+/// {"kernels": "winograd 17, direct 4"}, or {"kernels": null} with "refusal" where there is one.
+nlohmann::json engine_record(const engine::Compiled& compiled);
 /// The record of a command that attacks the model at `path` on a data set.
 nlohmann::json attacked_record(const models::Classifier& model, const data::Dataset& dataset,
                                const std::string& path, std::uint64_t seed);

@@ -63,6 +63,7 @@ void TrainCommand::prepare() {
   load_estimators();
   make_model();
   place(classifier_, runtime);
+  compiled_ = seen_by_attacks(classifier_, runtime);
   if (estimators_) check_estimators();
   defenses::check_defense(train.defense, defense_options(), estimators_);
   check_refresh();
@@ -135,6 +136,7 @@ void TrainCommand::check_estimators() const {
 json TrainCommand::record() const {
   json record = {{"data", data_record(training_)},
                  {"model", model_record(classifier_)},
+                 {"engine", engine_record(compiled_)},
                  {"seed", train.seed},
                  {"profile", to_string(train.profile)}};
   const bool test = train.select == train::Select::test;
@@ -152,7 +154,7 @@ json TrainCommand::run(const run::RunFolder& folder, bool resume) {
                                      return defenses::make_objective(train.defense,
                                                                      defense_options(), pair);
                                    }};
-  return train::train(classifier_, training_, validation_, data::augments(data, training_),
+  return train::train(compiled_.model, training_, validation_, data::augments(data, training_),
                       objective, attack, train,
                       {folder, &run::process_stop_token(), resume, show_progress}, &refresh);
 }

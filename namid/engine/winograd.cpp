@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "namid/core/error.h"
+#include "namid/engine/parallel.h"
 #include "namid/engine/winograd_weights.h"
 
 namespace namid::engine {
@@ -83,7 +84,7 @@ void WinogradConvolution::repack(const at::Tensor& weight) {
   }
   auto* u = weights_.take(static_cast<std::size_t>(kPlanes * in_ * out_));
   const auto panel = kernels_.panel_groups * kLanes;
-  at::parallel_for(0, ceiling(out_, panel), 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, ceiling(out_, panel), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t first = begin * panel; first < std::min(end * panel, out_); first += panel)
       transform_weights(w + first * strides.out, strides, in_, std::min(panel, out_ - first),
                         u + kPlanes * in_ * first);
@@ -191,7 +192,7 @@ void WinogradConvolution::run_blocked(const Job& job, std::int64_t tiles,
   const auto v_size = kPlanes * v_strides.plane, size = v_size + kPlanes * m_strides.plane;
   auto* memory = workspace.take(static_cast<std::size_t>(at::get_num_threads() * size));
   const auto count = job.tiles.count();
-  at::parallel_for(0, ceiling(count, tiles), 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, ceiling(count, tiles), 1, [&](std::int64_t begin, std::int64_t end) {
     float* const own = memory + at::get_thread_num() * size;
     for (std::int64_t block = begin; block < end; ++block) {
       const auto first = block * tiles, last = std::min(first + tiles, count);
@@ -212,16 +213,16 @@ void WinogradConvolution::run_staged(const Job& job, std::int64_t tiles,
     const auto last = std::min(first + tiles, count);
     const Planes v{memory, v_strides, first, last, in_groups},
         m{memory + v_size, m_strides, first, last, out_groups};
-    at::parallel_for(first, last, 1,
+    parallel_for(first, last, 1,
                      [&](std::int64_t begin, std::int64_t end) { transform(job, v, begin, end); });
     // Plane by plane: each thread reads its part of the weights, once.
-    at::parallel_for(0, kPlanes * panels(), 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(0, kPlanes * panels(), 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const auto next = (i + 1) % (kPlanes * panels());
         multiply(v, m, i / panels(), i % panels(), weights(next / panels(), next % panels()));
       }
     });
-    at::parallel_for(first, last, 1,
+    parallel_for(first, last, 1,
                      [&](std::int64_t begin, std::int64_t end) { finish(job, m, begin, end); });
   }
 }

@@ -8,6 +8,7 @@ namespace namid::engine::portable {
 namespace {
 
 #define NAMID_TARGET
+#undef NAMID_LANES
 #define NAMID_LANES __attribute__((always_inline)) inline
 
 /// What every machine that LibTorch runs on has: four floats a register.

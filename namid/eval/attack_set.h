@@ -51,6 +51,8 @@ struct AttackJob {
   const run::StopToken* stop = nullptr;
   /// The attack sees this model instead, `model` judges (attacks/transfer.h).
   const models::Classifier* surrogate = nullptr;
+  /// The model compiled (engine/compile.h), shown to the attack; `model` judges.
+  const models::Classifier* compiled = nullptr;
   /// Called before a stage and after each batch: what is done ("natural", "pgd", "pgd, round 2"),
   /// samples of all.
   std::function<void(const std::string& stage, std::int64_t done, std::int64_t total)> progress =

@@ -175,9 +175,10 @@ void run_round(Work& work, int round, int rounds) {
                              .compact = false};
     if (rounds > 1) context.round = round;
     const auto labels = labels_for(work, rows, batch);
+    const auto& seen = job.compiled ? *job.compiled : job.model;
     const auto result = job.surrogate ? attacks::transfer(work.attack, *job.surrogate, job.model,
                                                           batch.x.clone(), labels, context)
-                                      : work.attack(job.model, batch.x.clone(), labels, context);
+                                      : work.attack(seen, batch.x.clone(), labels, context);
     const auto verdicts = verify_with_eight_bit(job.model, batch.x, {result.x_adv, result.plan},
                                                 batch.y, work.budget);
     const Claims claims(result);

@@ -96,9 +96,12 @@ void keep_valid_intervals(nlohmann::json& result, const nlohmann::json& decision
   if (result.contains("headline")) result["headline"]["upper"] = decision["robust"][1];
 }
 
-nlohmann::json tested(const Evaluation& job) {
+/// Of the model, and of what the attacks see of it where that is compiled.
+nlohmann::json tested(const Evaluation& job, const Suite& suite) {
   if (job.options.verdict_draws > 1) return nullptr;  // a model that draws repeats nothing
-  const auto test = self_test(job.model, job.dataset, job.options.compute_batch);
+  auto test = self_test(job.model, job.dataset, job.options.compute_batch);
+  if (suite.compiled)
+    test = both(test, self_test(*suite.compiled, job.dataset, job.options.compute_batch));
   if (!test.passed() && !job.options.fast)
     log_warning("self-test: on this machine a sample's logits or gradients depend on its place in ",
                 "the batch (by up to ", test.largest_difference,
@@ -133,7 +136,7 @@ nlohmann::json evaluate_with(const Evaluation& asked, const Suite& wanted) {
                           " is there already; resume that run or choose another folder"));
   job.options.compute_batch = compute_batch_of(job, path);
   check_outputs(job.model, job.dataset, job.options.compute_batch, job.options.verdict_draws);
-  const auto test = tested(job);
+  const auto test = tested(job, suite);
 
   const Bench bench{.model = job.model,
                     .dataset = job.dataset,

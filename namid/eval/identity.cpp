@@ -89,6 +89,7 @@ Ledger::Identity identity_of(const Bench& bench, const Suite& suite,
     identity["surrogate"] = model_sha256({.model = *suite.surrogate,
                                           .dataset = bench.dataset,
                                           .compute_batch = bench.compute_batch});
+  if (!suite.kernels.empty()) identity["engine"] = suite.kernels;
   if (suite.afterwards) identity["afterwards"] = suite.afterwards_options;
   if (!options.shard.empty()) identity["shard"] = options.shard;
   if (!options.sample_stage.empty()) identity["sample_stage"] = options.sample_stage;

@@ -63,6 +63,13 @@ SelfTest self_test(const models::Classifier& model, const data::Dataset& dataset
   return test;
 }
 
+SelfTest both(const SelfTest& a, const SelfTest& b) {
+  return {.slots_equal = a.slots_equal && b.slots_equal,
+          .neighbours_equal = a.neighbours_equal && b.neighbours_equal,
+          .repeats_equal = a.repeats_equal && b.repeats_equal,
+          .largest_difference = std::max(a.largest_difference, b.largest_difference)};
+}
+
 nlohmann::json to_json(const SelfTest& test) {
   return {{"passed", test.passed()},
           {"slots_equal", test.slots_equal},

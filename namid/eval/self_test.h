@@ -24,6 +24,9 @@ struct SelfTest {
 SelfTest self_test(const models::Classifier& model, const data::Dataset& dataset,
                    std::int64_t compute_batch);
 
+/// What holds of two classifiers.
+SelfTest both(const SelfTest& a, const SelfTest& b);
+
 nlohmann::json to_json(const SelfTest& test);
 
 }  // namespace namid::eval

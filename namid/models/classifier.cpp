@@ -40,7 +40,7 @@ ClassifierImpl::ClassifierImpl(ClassifierInfo info) : info_(std::move(info)) {
   std_ = per_channel(info_.std, info_.input_shape.size());
 }
 
-at::Tensor ClassifierImpl::normalised(const at::Tensor& x, bool any_size) const {
+void ClassifierImpl::check_images(const at::Tensor& x, bool any_size) const {
   const std::size_t compared = any_size ? 1 : info_.input_shape.size();
   const bool fits =
       x.dim() == static_cast<std::int64_t>(info_.input_shape.size()) + 1 &&
@@ -49,6 +49,10 @@ at::Tensor ClassifierImpl::normalised(const at::Tensor& x, bool any_size) const 
     throw OptionError(str("[model] x: expected a float batch (N, ",
                           shape_text(info_.input_shape).substr(1), ", got ",
                           c10::toString(x.scalar_type()), " ", shape_text(x.sizes())));
+}
+
+at::Tensor ClassifierImpl::normalised(const at::Tensor& x, bool any_size) const {
+  check_images(x, any_size);
   if (!mean_.defined()) return x;
   return (x - mean_.to(x.options())) / std_.to(x.options());
 }

@@ -8,7 +8,7 @@ namespace namid::models {
 /// OptionError for a class count, input shape or normalisation that cannot be.
 void check_info(const ClassifierInfo& info);
 
-/// What stands behind a Classifier. Inputs of forward are normalised already.
+/// What stands behind a Classifier. Inputs of forward have been through `normalised`.
 class ClassifierImpl {
  public:
   explicit ClassifierImpl(ClassifierInfo info);  ///< OptionError for an impossible info
@@ -19,7 +19,7 @@ class ClassifierImpl {
   const ClassifierInfo& info() const { return info_; }
   /// (x - mean) / std; OptionError if x is no float batch of the input shape (any_size: of its
   /// rank and channels).
-  at::Tensor normalised(const at::Tensor& x, bool any_size = false) const;
+  virtual at::Tensor normalised(const at::Tensor& x, bool any_size = false) const;
 
   virtual at::Tensor forward(const at::Tensor& x, Layer layer) = 0;
   virtual bool has_layer(Layer layer) const = 0;
@@ -36,6 +36,8 @@ class ClassifierImpl {
   virtual std::shared_ptr<void> frozen_eval() = 0;
 
  protected:
+  /// The OptionError of `normalised`.
+  void check_images(const at::Tensor& x, bool any_size) const;
   void move_normalisation(const at::Device& device);
 
  private:

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <optional>
+
+#include "namid/core/options.h"
+#include "namid/engine/elementwise.h"
+#include "namid/engine/memory.h"
+#include "namid/engine/plan.h"
+#include "namid/engine/winograd.h"
+
+namespace namid::engine {
+
+/// How convolutions are computed. winograd: where WinogradConvolution can, else direct.
+enum class Kernel { automatic, direct, winograd };
+
+/// The convolution of a step, in both directions. Which kernel `automatic` takes depends on the
+/// step's shape and on the instructions that this machine has, on nothing that was timed: a run
+/// that goes on must compute as the run before it did.
+class Convolution {
+ public:
+  /// `input`: the step whose value is read.
+  Convolution(const Step& step, const Step& input, Kernel kernel);
+
+  /// x (N, H, W, I) → (N, H', W', O); epilogue.bias is not read: the step has one.
+  at::Tensor forward(const at::Tensor& x, Epilogue epilogue, Memory& memory) const;
+  /// Gradient by the output (N, H', W', O) → by the input (N, H, W, I).
+  at::Tensor input_gradient(const at::Tensor& gradient, Epilogue epilogue, Memory& memory) const;
+
+  /// Other weights of the same shape: after a training step.
+  void repack(const Step& step);
+
+  bool uses_winograd() const { return forward_.has_value(); }
+
+ private:
+  at::Tensor finished(at::Tensor y, const Epilogue& epilogue) const;
+
+  Step step_;
+  std::array<std::int64_t, 3> input_;  // height, width, channels
+  std::optional<WinogradConvolution> forward_, backward_;
+};
+
+}  // namespace namid::engine
+
+namespace namid {
+template <>
+struct EnumNames<engine::Kernel> {
+  static constexpr std::array kNames{"auto", "direct", "winograd"};
+};
+}  // namespace namid
