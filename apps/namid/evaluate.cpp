@@ -112,9 +112,8 @@ json EvaluateCommand::run(const run::RunFolder& folder, bool resume) {
   const auto model = models::with_logits(classifier_, inputs.outputs);
   auto suite = attacks_;
   if (!compiled_.kernels.empty() && !suite.surrogate)
-    suite = eval::through_engine(std::move(suite),
-                                 models::with_logits(compiled_.model, inputs.outputs),
-                                 compiled_.kernels);
+    suite = eval::through_engine(
+        std::move(suite), models::with_logits(compiled_.model, inputs.outputs), compiled_.kernels);
   auto result = eval::evaluate(model, test_, suite, evaluate, folder, &run::process_stop_token(),
                                resume, show_progress);
   if (masked.checks) result["masking"] = masking_result();

@@ -6,11 +6,9 @@ namespace {
 
 AttackEntry::Function on_compiled(const models::Classifier& compiled,
                                   AttackEntry::Function attack) {
-  return [compiled, attack = std::move(attack)](const models::Classifier&, const at::Tensor& x,
-                                                const at::Tensor& y,
-                                                const attacks::Context& context) {
-    return attack(compiled, x, y, context);
-  };
+  return [compiled, attack = std::move(attack)](
+             const models::Classifier&, const at::Tensor& x, const at::Tensor& y,
+             const attacks::Context& context) { return attack(compiled, x, y, context); };
 }
 
 void show(AttackEntry& attack, const models::Classifier& compiled) {

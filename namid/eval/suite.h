@@ -59,7 +59,7 @@ struct Suite {
   std::vector<AttackEntry> attacks;
   std::optional<models::Classifier> surrogate = {};  ///< what the attacks see instead (surrogate.h)
   std::optional<models::Classifier> compiled = {};   ///< the model as attacks see it (compiled.h)
-  std::string kernels = {};                          ///< of what is compiled of what the attacks see
+  std::string kernels = {};  ///< of what is compiled of what the attacks see
   /// Further attacks, told by what those above found, and what they depend on besides; without a
   /// stopping rule.
   std::function<std::vector<AttackEntry>(const Ledger&)> afterwards = {};
