@@ -52,6 +52,11 @@ class WinogradConvolution {
   void run(const float* x, float* y, const Extent& extent, const Epilogue& epilogue,
            Workspace& workspace) const;
 
+  /// Whether this is faster than a direct convolution of such a batch, as measured: it is, but for
+  /// a few pixels under many weights, of which it reads four times as many. A caller whose results
+  /// must not depend on the batch's size does not ask.
+  bool pays(const Extent& extent) const;
+
   /// The schedule that run() takes for such a batch: by the sizes of the caches, or as set.
   WinogradSchedule schedule(const Extent& extent) const;
   void set_schedule(const WinogradSchedule& schedule) { schedule_ = schedule; }

@@ -200,6 +200,14 @@ TEST(Winograd, SupportsWhatItComputes) {
   EXPECT_FALSE(WinogradConvolution::supports(weight, window));
 }
 
+TEST(Winograd, PaysButForFewPixelsUnderManyWeights) {
+  const WinogradConvolution wide(at::zeros({144, 512, 3, 3}), false),
+      narrow(at::zeros({16, 16, 3, 3}), false);
+  EXPECT_FALSE(wide.pays({1, 4, 4}));
+  EXPECT_TRUE(wide.pays({64, 4, 4}));
+  EXPECT_TRUE(narrow.pays({1, 4, 4}));
+}
+
 class WinogradEpilogue : public testing::TestWithParam<InstructionSet> {
  protected:
   void SetUp() override {
