@@ -15,6 +15,7 @@ namespace {
 // Measured (docs/winograd.md). V of 28 tiles and 256 channels takes half of a cache of 2 MiB;
 // above, and with few tiles a thread, the weights are read too often for what is done with them.
 constexpr std::int64_t kBlockedTiles = 28, kFewTiles = 20, kManyChannels = 384, kStagedTiles = 128;
+constexpr std::int64_t kFewPixels = 32, kFewWeights = 256 * 256;
 constexpr std::int64_t kPanelsTogether = 2;  // of a block, so that V is read half as often
 
 /// Planes an odd number of cache lines apart: a power of two would put all 36 into one set.
@@ -89,6 +90,10 @@ void WinogradConvolution::repack(const at::Tensor& weight) {
                         u + kPlanes * in_ * first);
   });
   u_ = u;
+}
+
+bool WinogradConvolution::pays(const Extent& extent) const {
+  return extent.n * extent.height * extent.width >= kFewPixels || in_ * out_ <= kFewWeights;
 }
 
 WinogradSchedule WinogradConvolution::schedule(const Extent& extent) const {

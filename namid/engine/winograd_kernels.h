@@ -15,8 +15,8 @@
 namespace namid::engine {
 
 /// The six points 0, ±2/3, ±3/2 and infinity. F(4, 3) is usually written with 0, ±1, ±2, whose
-/// rounding error is 2.2 times (its largest entries: 3 to 4 times) that of these points; 0, ±1/√2, ±√2
-/// are as good (docs/winograd.md). That a point goes with its reciprocal: Barabasz et al. 2018
+/// rounding error is 2.2 times (its largest entries: 3 to 4 times) that of these points; 0, ±1/√2,
+/// ±√2 are as good (docs/winograd.md). That a point goes with its reciprocal: Barabasz et al. 2018
 /// (arXiv:1803.10986).
 constexpr double kPointA = 2.0 / 3.0, kPointB = 3.0 / 2.0;
 constexpr std::int64_t kPlanes = 36, kLanes = 16;
