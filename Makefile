@@ -1,5 +1,5 @@
 # Two commands do everything: `make demo` and `make test`. Both set up what is missing first.
-.PHONY: setup configure build demo test bench check-full docs format clean
+.PHONY: setup configure build demo test bench check-full gpu-check docs format clean
 BUILD := build/release
 
 setup:
@@ -25,6 +25,10 @@ bench: build
 
 check-full: build
 	@scripts/check-full
+
+# A GPU's results and speed beside the CPU's; needs a build against a CUDA wheel of torch.
+gpu-check: build
+	@PYTHONPATH=$(BUILD)/python .venv/bin/python -W ignore scripts/gpu_check.py
 
 # The documentation as a site in build/docs.
 docs: build

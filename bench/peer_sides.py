@@ -6,6 +6,7 @@ budget that all sides share; what it does not name is each library's default. of
 library's name of the attack and its keywords, each with a value or the name of a setting. As a
 program: which libraries import."""
 
+import copy
 import dataclasses
 import functools
 import importlib
@@ -46,7 +47,9 @@ def adv_lib(module, name):
 
 
 def version(side):
-    return namid.__version__ if side == "namid" else importlib.metadata.version(PACKAGES[side])
+    if side in PACKAGES:
+        return importlib.metadata.version(PACKAGES[side])
+    return namid.__version__ if side == "namid" else torch.__version__
 
 
 def seed_all(seed):
@@ -67,9 +70,39 @@ def of_namid(name, **more):
     def run(model, x, y, norm, epsilon, seed, **settings):
         attack = getattr(namid.attacks, name)
         radius = UNBOUNDED[norm] if epsilon is None else epsilon
-        return attack(model, x, y, norm=norm, epsilon=radius, seed=seed, **more, **settings).adv
+        found = attack(model, x, y, norm=norm, epsilon=radius, seed=seed, **more, **settings)
+        run.passes = {"forwards": found.forwards / len(x), "backwards": found.backwards / len(x)}
+        return found.adv
 
     return run
+
+
+class Plain:
+    """PGD as a loop in eager PyTorch. best: channels-last (every side's parameters are frozen)."""
+
+    def __init__(self, best):
+        self.best, self.models = best, {}
+
+    def prepared(self, model):
+        if not self.best:
+            return model
+        if id(model) not in self.models:
+            last = copy.deepcopy(model).to(memory_format=torch.channels_last)
+            self.models[id(model)] = (model, last)
+        return self.models[id(model)][1]
+
+    def __call__(self, model, x, y, norm, epsilon, seed, steps, step_size):
+        model, x_adv = self.prepared(model), x
+        if self.best:
+            x_adv = x = x.contiguous(memory_format=torch.channels_last)
+        for _ in range(steps):
+            x_adv = x_adv.detach().requires_grad_()
+            loss = torch.nn.functional.cross_entropy(model(x_adv), y, reduction="sum")
+            (gradient,) = torch.autograd.grad(loss, x_adv)
+            with torch.no_grad():
+                x_adv = x_adv + step_size * gradient.sign()
+                x_adv = torch.min(torch.max(x_adv, x - epsilon), x + epsilon).clamp(0, 1)
+        return x_adv.detach()
 
 
 def of_torchattacks(name, **more):

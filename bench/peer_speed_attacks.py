@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which attacks are timed side by side, with which iterations."""
 
-from peer_sides import Attack, of_adv_lib, of_foolbox, of_namid, of_torchattacks
+from peer_sides import Attack, Plain, of_adv_lib, of_art, of_foolbox, of_namid, of_torchattacks
 
 
 def attacks(steps, queries):
@@ -37,6 +37,15 @@ def attacks(steps, queries):
                 absolute_step_size="step_size",
                 random_init=False,
             ),
+            "art": of_art(
+                "ProjectedGradientDescentPyTorch",
+                norm="norm",
+                eps="eps",
+                eps_step="step_size",
+                max_iter="steps",
+            ),
+            "eager loop": Plain(best=False),
+            "eager loop, channels-last": Plain(best=True),
         },
         step=1 / 4,
     )

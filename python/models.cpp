@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "namid/engine/compile.h"
 #include "namid/models/registry.h"
 
 #include <torch/csrc/autograd/python_variable.h>
@@ -159,6 +160,13 @@ void bind_models(py::module_& module) {
                                                                        : models::load_model(path);
       },
       py::call_guard<py::gil_scoped_release>());
+  module.def("compile", [](const Classifier& model) {
+    auto compiled = [&] {
+      const py::gil_scoped_release no_gil;
+      return engine::try_compile(model);
+    }();
+    return py::make_tuple(compiled.model, compiled.kernels, compiled.refusal);
+  });
   module.def("model_table", &describe_models);
   module.def("model_options", [] {
     models::ModelOptions options;

@@ -45,9 +45,14 @@ at::Tensor moves_of(const at::Tensor& plan) {
   return moves;
 }
 
+/// What stays of x; in float64, where the sum's own rounding cannot fill a pixel.
+at::Tensor rest_of(const at::Tensor& moves, const at::Tensor& x) {
+  return x - moves.sum(-1, false, at::kDouble);
+}
+
 /// Everything that does not move stays.
 at::Tensor with_rest(at::Tensor moves, const at::Tensor& x) {
-  const auto rest = (x - moves.sum(-1)).clamp_min(0);
+  const auto rest = rest_of(moves, x).clamp_min(0).to(x.scalar_type());
   moves.select(-1, place_of_rest(kernel_of(moves))).copy_(rest);
   return moves;
 }
@@ -96,7 +101,7 @@ at::Tensor sent_back(const at::Tensor& plan, const at::Tensor& x) {
   auto moves = moves_of(plan);
   for (int round = 0;; ++round) {
     const auto came = arrived(moves, kernel);
-    const auto excess = x - moves.sum(-1) + came - 1;
+    const auto excess = (rest_of(moves, x) + came - 1).to(x.scalar_type());
     const auto overfull = excess > kRounding;
     if (!overfull.any().item<bool>()) break;
     const auto share = round < kByShares ? (1 - excess / came).clamp(0, 1) : at::zeros_like(came);

@@ -12,7 +12,7 @@ namespace {
 
 /// G / max|G| per sample; a vanishing one stays.
 at::Tensor of_unit_height(const at::Tensor& gradient) {
-  const auto height = std::get<0>(gradient.abs().flatten(1).max(1)) + 1e-35;
+  const auto height = sample_norms(gradient, Norm::linf).to(gradient.scalar_type()) + 1e-35;
   return gradient / per_sample(height, gradient);
 }
 
@@ -65,6 +65,7 @@ AttackResult climb_plan(const Classifier& model, const Round& round, const PlanF
   auto made = best.result();
   if (form.overflow == Overflow::project && form.budget.epsilon > 0)
     made = projected(made, form, ball, y, surface);
+  made.plan = made.plan.contiguous();
   made.passes = surface.finish();
   return made;
 }

@@ -69,6 +69,7 @@ AttackResult climb_sinkhorn(const Classifier& model, const Round& round,
   const auto end = surface.value(image, options.steps);
   best.update(plan, image, end, fooled(end.logits, round.y, false), options.steps);
   auto made = merged(sound, best.result(), clean);
+  made.plan = made.plan.contiguous();
   made.passes = surface.finish();
   return made;
 }

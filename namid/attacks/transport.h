@@ -15,6 +15,10 @@ namespace namid::attacks {
 // A plan π (N, C, H, W, K²) holds the mass moved from pixel (h, w) of each channel to its neighbour
 // (h + k₁ − ⌊K/2⌋, w + k₂ − ⌊K/2⌋), k = K k₁ + k₂; K may be even. Moving costs the Euclidean
 // distance in pixels. Neighbours outside the image are cyclic places that no mass may go to.
+//
+// Plans made here lie in memory as K² images, whatever their shape says, so that each move of
+// neighbouring pixels is contiguous; those that attacks return do not. On the CPU moves are summed,
+// gathered and projected by loops of our own (transport_rows.h), elsewhere by whole tensors.
 
 /// Cost of each move, float32 (H, W, K²); kOutside for moves out of the image.
 constexpr double kOutside = 1e6;

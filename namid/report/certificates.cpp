@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/core/format.h"
 #include "namid/report/parts.h"
+#include "namid/report/results.h"
 #include "namid/report/sections.h"
 
 namespace namid::report {
@@ -42,12 +43,13 @@ void add_certificates(Html& page, const RunData& run) {
   const bool box = text("box") != "false";
   add_fact_table(page, "How it was proven",
                  {{"bound", text("method")},
-                  {"ball", epsilon ? str(text("norm"), " ", shortest(*epsilon),
+                  {"ball", epsilon ? str(norm_text(text("norm")), " ", radius_text(*epsilon),
                                          box ? ", images in [0,1]" : ", without the box")
                                    : std::string()},
                   {"smallest certified margin", significant(at("smallest_margin"))},
                   {"float32 logits can be off by about", significant(at("float32_slack"))},
-                  {"certified by less than that", count_text(at("below_float32"))},
+                  {"certified by less than that",
+                   at("float32_slack") ? count_text(at("below_float32")) : std::string()},
                   {"time", duration_text(at("seconds"))}});
   add_paragraph(page,
                 "A certificate holds for the network in exact arithmetic; run with --certify-fp32 "

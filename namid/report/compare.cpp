@@ -2,6 +2,7 @@
 #include "namid/report/compare.h"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "namid/core/error.h"
@@ -15,8 +16,6 @@ namespace {
 
 using nlohmann::ordered_json;
 using Texts = std::vector<std::string>;
-
-constexpr std::size_t kFirstNumber = 2, kLastNumber = 4;  // columns aligned to the right
 
 std::string accuracy_text(const std::optional<Accuracy>& accuracy) {
   if (!accuracy) return "-";
@@ -32,22 +31,45 @@ std::string images_text(const ResultRow& row) {
   return row.source == Source::chosen_test ? count + " (test, chose the weights)" : count;
 }
 
-Texts header() {
-  return {"run",    "defence", "natural %", "robust %", "images",
-          "attack", "norm",    "epsilon",   "seconds",  "status"};
+/// A column of the table, as a person reads it.
+struct Column {
+  const char* name;
+  std::string (*cell)(const ResultRow&);
+  bool to_right = false;
+  bool foreign = false;  ///< holds words of the run, not of this file
+};
+
+constexpr std::array kColumns{
+    Column{"run", [](const ResultRow& row) { return printable(row.run); }, false, true},
+    Column{"defence", [](const ResultRow& row) { return printable(row.defense); }, false, true},
+    Column{"natural %", [](const ResultRow& row) { return accuracy_text(row.natural); }, true},
+    Column{"robust %", [](const ResultRow& row) { return accuracy_text(row.robust); }, true},
+    Column{"certified %", [](const ResultRow& row) { return accuracy_text(row.certified); }, true},
+    Column{"images", images_text, true},
+    Column{"attack", [](const ResultRow& row) { return printable(row.attack.name); }, false, true},
+    Column{"norm", [](const ResultRow& row) { return printable(row.attack.norm); }, false, true},
+    Column{"epsilon",
+           [](const ResultRow& row) {
+             return row.attack.epsilon ? epsilon_text(*row.attack.epsilon) : std::string("-");
+           }},
+    Column{"seconds",
+           [](const ResultRow& row) {
+             return row.seconds ? fixed(*row.seconds, 1) : std::string("-");
+           },
+           true},
+    Column{"status", [](const ResultRow& row) { return printable(row.status); }, false, true}};
+
+bool any_certified(const std::vector<ResultRow>& rows) {
+  return std::any_of(rows.begin(), rows.end(), [](const ResultRow& row) { return row.certified; });
 }
 
-Texts cells_of(const ResultRow& row) {
-  return {printable(row.run),
-          printable(row.defense),
-          accuracy_text(row.natural),
-          accuracy_text(row.robust),
-          images_text(row),
-          printable(row.attack.name),
-          printable(row.attack.norm),
-          row.attack.epsilon ? epsilon_text(*row.attack.epsilon) : "-",
-          row.seconds ? fixed(*row.seconds, 1) : "-",
-          printable(row.status)};
+/// Certified accuracies have a column where there are any.
+std::vector<Column> columns_of(const std::vector<ResultRow>& rows) {
+  const bool certified = any_certified(rows);
+  std::vector<Column> columns;
+  for (const Column& column : kColumns)
+    if (certified || std::string_view(column.name) != "certified %") columns.push_back(column);
+  return columns;
 }
 
 std::string padded(const std::string& text, std::size_t width, bool to_right) {
@@ -57,31 +79,31 @@ std::string padded(const std::string& text, std::size_t width, bool to_right) {
 
 std::string text_table(const std::vector<ResultRow>& rows) {
   const TableLines lines = row_lines(rows);
-  std::vector<std::size_t> widths(header().size());
-  for (const Texts& line : lines) {
-    for (std::size_t i = 0; i < line.size(); ++i) {
+  const auto columns = columns_of(rows);
+  std::vector<std::size_t> widths(columns.size());
+  for (const Texts& line : lines)
+    for (std::size_t i = 0; i < line.size(); ++i)
       widths[i] = std::max(widths[i], count_letters(line[i]));
-    }
-  }
   std::string out;
   for (const Texts& line : lines) {
     std::string text;
-    for (std::size_t i = 0; i < line.size(); ++i) {
-      const bool to_right = (i >= kFirstNumber && i <= kLastNumber) || i == 8;
-      text += str(i ? "  " : "", padded(line[i], widths[i], to_right));
-    }
+    for (std::size_t i = 0; i < line.size(); ++i)
+      text += str(i ? "  " : "", padded(line[i], widths[i], columns[i].to_right));
     out += text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
   }
   return out + "\n" + row_note(rows);
 }
 
 std::string markdown_table(const std::vector<ResultRow>& rows) {
-  std::string out = markdown_line(header());
-  out += "|---|---|--:|--:|--:|---|---|---|--:|---|\n";
-  for (const ResultRow& row : rows) {
-    Texts cells = cells_of(row);
-    for (const std::size_t user : {0, 1, 5, 6, 9}) cells[user] = markdown_cell(cells[user]);
-    out += markdown_line(cells);
+  const auto columns = columns_of(rows);
+  TableLines lines = row_lines(rows);
+  std::string out = markdown_line(lines.front()) + "|";
+  for (const Column& column : columns) out += column.to_right ? "--:|" : "---|";
+  out += "\n";
+  for (auto line = lines.begin() + 1; line != lines.end(); ++line) {
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      if (columns[i].foreign) (*line)[i] = markdown_cell((*line)[i]);
+    out += markdown_line(*line);
   }
   return out + "\n" + row_note(rows);
 }
@@ -124,6 +146,7 @@ ordered_json object_of(const ResultRow& row) {
   object["source"] = source_name(row.source);
   put_accuracy(object, "natural", row.natural);
   put_accuracy(object, "robust", row.robust);
+  put_accuracy(object, "certified", row.certified);
   const auto& bounded = row.robust ? row.robust : row.natural;
   const bool known = bounded && bounded->bounds && bounded->confidence > 0;
   put(object, "confidence", known ? std::optional(bounded->confidence) : std::nullopt);
@@ -213,8 +236,12 @@ std::string latex_tables(const Comparison& comparison) {
 }  // namespace
 
 TableLines row_lines(const std::vector<ResultRow>& rows) {
-  TableLines lines = {header()};
-  for (const ResultRow& row : rows) lines.push_back(cells_of(row));
+  TableLines lines(1);
+  for (const Column& column : columns_of(rows)) lines[0].emplace_back(column.name);
+  for (const ResultRow& row : rows) {
+    lines.emplace_back();
+    for (const Column& column : columns_of(rows)) lines.back().push_back(column.cell(row));
+  }
   return lines;
 }
 
@@ -229,7 +256,10 @@ std::string row_note(const std::vector<ResultRow>& rows) {
         "sampling error under this attack only. ");
     break;
   }
-  return text + "Robust accuracy is an upper bound: a stronger attack can only lower it.\n";
+  text += "Robust accuracy is an upper bound: a stronger attack can only lower it.";
+  const bool certified = any_certified(rows);
+  return text +
+         (certified ? " Certified accuracy is a lower bound: no attack can lower it.\n" : "\n");
 }
 
 std::string format_comparison(const Comparison& comparison, TableFormat format) {

@@ -120,12 +120,14 @@ void add_two_sides(Html& page, const ResultRow& row) {
   if (attack.epsilon)
     page.text(str("against every change of at most ", epsilon_text(*attack.epsilon), " "));
   page.text("lies between ").element("strong", str("L = ", percent(row.certified->value)));
-  if (row.robust) page.text(" and ").element("strong", str("U = ", percent(row.robust->value)));
+  const auto& upper = row.robust ? row.robust : row.natural;
+  if (upper) page.text(" and ").element("strong", str("U = ", percent(upper->value)));
   page.text(".").close();
-  add_paragraph(page,
-                "L: these images are certified, no attack whatever can change their class. U: no "
-                "attack that was run changed it; a stronger one might. Between the two nothing is "
-                "known.");
+  add_paragraph(page, str("L: these images are certified, no attack whatever can change their "
+                          "class. U: ",
+                          row.robust ? "no attack that was run changed it; a stronger one might."
+                                     : "they are classified right; no attack was run.",
+                          " Between the two nothing is known."));
 }
 
 /// `decision`: what a run with a stopping rule says of its intervals.

@@ -77,6 +77,18 @@ ResultRow training_row(const RunData& run) {
   return row;
 }
 
+/// A certification without attacks.
+ResultRow certified_row(const RunData& run) {
+  ResultRow row = row_of(run);
+  row.source = Source::test;
+  row.natural = accuracy_at(run, "result/natural");
+  row.certified = accuracy_at(run, "result/certificates");
+  row.n = number_at(run.record, "result/n");
+  row.attack = {.norm = option_of(run, "norm"),
+                .epsilon = number_at(run.record, "options/epsilon")};
+  return row;
+}
+
 ResultRow demo_row(const RunData& demo, int index) {
   const std::string path = str("result/rows/", index);
   ResultRow row = row_of(demo);
@@ -162,6 +174,7 @@ std::vector<ResultRow> result_rows(const RunData& run) {
   const std::string command = text_at(run.record, "command");
   if (rows.empty() && command == "demo") rows = unfinished_rows(run);
   if (!rows.empty()) return rows;
+  if (command == "certify") return {certified_row(run)};
   if (!is_evaluation(run)) return {training_row(run)};
   ResultRow row = row_of(run);
   take_evaluation(row, run);

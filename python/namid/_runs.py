@@ -72,7 +72,38 @@ class EvaluateRun(Run):
         return self.result["attacks"]
 
 
-_KINDS = {"train": TrainRun, "estimate": EstimateRun, "evaluate": EvaluateRun}
+@dataclasses.dataclass(frozen=True)
+class CertifyRun(Run):
+    @property
+    def natural(self):
+        return Accuracy.of(self.result["natural"])
+
+    @property
+    def certified(self):
+        """A lower bound: no attack whatever within the budget breaks these."""
+        return Accuracy.of(self.result["certificates"])
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskingRun(Run):
+    @property
+    def verdict(self):
+        """pass, warn or fail."""
+        return self.result["masking"]["verdict"]
+
+    @property
+    def checks(self):
+        """One dict per check: name, status, and what it measured."""
+        return self.result["masking"]["checks"]
+
+
+_KINDS = {
+    "train": TrainRun,
+    "estimate": EstimateRun,
+    "evaluate": EvaluateRun,
+    "certify": CertifyRun,
+    "masking": MaskingRun,
+}
 _OUTPUT = [("out", "runs"), ("name", ""), ("progress", True), ("trust", False)]
 
 
@@ -101,7 +132,11 @@ def _command(kind, keywords, **fixed):
 _tables = {
     "train": Table(_C.command_options("train")),
     "estimate": Table(_C.command_options("estimate"), leave_out=("target",)),
-    "evaluate": Table(_C.command_options("evaluate"), leave_out=("model",)),
+    "transfer": Table(_C.command_options("transfer"), leave_out=("surrogates", "targets")),
+    **{
+        kind: Table(_C.command_options(kind), leave_out=("model",))
+        for kind in ("evaluate", "certify", "curve", "masking")
+    },
 }
 _LINES = [
     "out: folder under which the run folder is made; name: of the run; progress: on stderr; trust:",
@@ -129,6 +164,29 @@ def evaluate(model, x=None, y=None, **keywords):
     if x is not None or y is not None:
         raise ValueError("evaluate: a model of a file goes with data=; load it to give x and y")
     return _command("evaluate", keywords, model=_path_of(model))
+
+
+def certify(model, **keywords):
+    return _command("certify", keywords, model=_path_of(model))
+
+
+def curve(model, **keywords):
+    return _command("curve", keywords, model=_path_of(model))
+
+
+def masking(model, **keywords):
+    return _command("masking", keywords, model=_path_of(model))
+
+
+def _path_list(models):
+    if isinstance(models, dict):
+        return [f"{name}={_path_of(model)}" for name, model in models.items()]
+    return [_path_of(model) for model in models]
+
+
+def transfer(surrogates, targets, **keywords):
+    lists = {"surrogates": _path_list(surrogates), "targets": _path_list(targets)}
+    return _command("transfer", keywords, **lists)
 
 
 def _eight_bit(x):
@@ -210,4 +268,48 @@ describe(
     table=_tables["evaluate"],
     more=_OUTPUT,
     returns=EvaluateRun,
+)
+describe(
+    certify,
+    name="certify",
+    summary="Natural and certified accuracy, with a ledger: `namid certify`.",
+    lines=["model: model run or file.", *_LINES, "Returns a CertifyRun."],
+    positional=("model",),
+    table=_tables["certify"],
+    more=_OUTPUT,
+    returns=CertifyRun,
+)
+describe(
+    curve,
+    name="curve",
+    summary="Robust accuracy over epsilon: `namid curve`.",
+    lines=["model: model run or file.", *_LINES, 'Returns a Run; result["curve"] is the curve.'],
+    positional=("model",),
+    table=_tables["curve"],
+    more=_OUTPUT,
+    returns=Run,
+)
+describe(
+    masking,
+    name="masking",
+    summary="Does a model hide its gradients? `namid masking`.",
+    lines=["model: model run or file.", *_LINES, "Returns a MaskingRun, also where a check fails."],
+    positional=("model",),
+    table=_tables["masking"],
+    more=_OUTPUT,
+    returns=MaskingRun,
+)
+describe(
+    transfer,
+    name="transfer",
+    summary="Images made on surrogates, judged by targets: `namid transfer`.",
+    lines=[
+        "surrogates, targets: model runs or files, each a list, or a dict of names and models.",
+        *_LINES,
+        'Returns a Run; result["matrix"] has the cells.',
+    ],
+    positional=("surrogates", "targets"),
+    table=_tables["transfer"],
+    more=_OUTPUT,
+    returns=Run,
 )

@@ -161,3 +161,35 @@ def test_a_loop_of_ones_own_takes_the_steps_of_the_program(trained, tmp_path):
     rows = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
     first = next(row for row in rows if row["kind"] == "step")
     assert loss.metrics["loss"] == pytest.approx(first["loss"], rel=1e-5)
+
+
+def test_certificates_lie_below_the_attacks_and_above_nothing(tmp_path):
+    net = namid.models.create("mlp", input_shape=(1, 28, 28), num_classes=10, width=16)
+    file = tmp_path / "mlp.safetensors"
+    net.save(file)
+    small = {"test_limit": 48, "out": tmp_path, "progress": False, "epsilon": 1 / 255}
+    proven = namid.certify(file, method="crown", **small)
+    attacked = namid.evaluate(file, steps=5, **small)
+    assert proven.record["command"] == "certify" and proven.natural == attacked.natural
+    assert 0 < proven.certified.correct <= attacked.robust.correct
+    with pytest.raises(ValueError, match="expected"):
+        namid.certify(file, method="best", **small)
+
+
+def test_checks_for_masked_gradients_and_transfer_give_their_results(trained, tmp_path):
+    small = {"epsilon": 0.1, "out": tmp_path, "progress": False}
+    checked = namid.masking(
+        trained, masking_images=16, masking_queries=20, masking_noise_draws=2, steps=4, **small
+    )
+    assert checked.verdict in ("pass", "warn", "fail") and len(checked.checks) == 10
+    matrix = namid.transfer({"a": trained}, [trained], suite="pgd-2", test_limit=16, **small)
+    (cell,) = matrix.result["matrix"]["cells"]
+    assert cell["surrogate"] == "a" and all(
+        found["correct"] <= cell["natural"]["correct"] for found in cell["robust"].values()
+    )
+
+
+def test_a_curve_falls_with_epsilon(trained, tmp_path):
+    small = {"suite": "pgd(steps=2)", "test_limit": 16, "out": tmp_path, "progress": False}
+    found = namid.curve(trained, epsilons="0.02,0.1", **small)
+    assert found.result["curve"]

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include "namid/report/report.h"
 #include "namid/report/sections.h"
 #include "report/has.h"
 #include "report/markup_check.h"
+#include "report/sample_run.h"
+#include "support/files.h"
+#include "support/temp_folder.h"
 
 namespace namid::report {
 namespace {
@@ -32,7 +36,7 @@ TEST(CertificatesSection, TellsCountsSharesAndHow) {
   namid::testing::MarkupCheck check;
   EXPECT_EQ(check.run(page), "");
   for (const char* part : {"Certificates", "75.00 %", "15.00 %", "10.00 %", "crown",
-                           "linf 0.1, without the box", "0.012346", "1 min 30 s"})
+                           "L∞ 0.1, without the box", "0.012346", "1 min 30 s"})
     EXPECT_NE(page.find(part), std::string::npos) << part << "\n" << page;
 }
 
@@ -50,6 +54,16 @@ TEST(CertificatesSection, StandsWithoutASingleCertificate) {
                                 {"float32_slack", nullptr}});
   EXPECT_NE(page.find("0.00 %"), std::string::npos);
   EXPECT_EQ(page.find("smallest certified margin"), std::string::npos);
+}
+
+TEST(CertificatesSection, HeadlineTellsBothSides) {
+  namid::testing::TempFolder folder;
+  namid::testing::write_certification(folder / "proof-001");
+  const auto page = namid::testing::bytes_of(write_report(folder / "proof-001"));
+  namid::testing::MarkupCheck check;
+  EXPECT_EQ(check.run(page), "");
+  for (const char* part : {"L = 40.0 %", "U = 76.9 %", "no attack was run", "Certified accuracy"})
+    EXPECT_NE(page.find(part), std::string::npos) << part;
 }
 
 }  // namespace

@@ -62,10 +62,10 @@ TEST_F(Compare, Csv) {
   EXPECT_EQ(
       both(TableFormat::csv),
       "run,defense,source,natural,natural_lower,natural_upper,robust,robust_lower,robust_upper,"
-      "confidence,n,attack,norm,epsilon,seconds,status\n"
-      "eval-001,,test,0.769,0.742,0.795,0.639,0.609,0.669,0.95,1000,pgd-40,linf,0.1,184.25,"
+      "certified,certified_lower,certified_upper,confidence,n,attack,norm,epsilon,seconds,status\n"
+      "eval-001,,test,0.769,0.742,0.795,0.639,0.609,0.669,,,,0.95,1000,pgd-40,linf,0.1,184.25,"
       "done\n"
-      "train-001,standard,validation,0.77,,,0.64,,,,500,pgd-10,linf,0.1,184.25,done\n");
+      "train-001,standard,validation,0.77,,,0.64,,,,,,,500,pgd-10,linf,0.1,184.25,done\n");
 }
 
 TEST_F(Compare, Json) {
@@ -80,6 +80,9 @@ TEST_F(Compare, Json) {
                            {"robust", 0.639},
                            {"robust_lower", 0.609},
                            {"robust_upper", 0.669},
+                           {"certified", nullptr},
+                           {"certified_lower", nullptr},
+                           {"certified_upper", nullptr},
                            {"confidence", 0.95},
                            {"n", 1000},
                            {"attack", "pgd-40"},
@@ -89,6 +92,25 @@ TEST_F(Compare, Json) {
                            {"status", "done"}}));
   EXPECT_EQ(rows[1]["source"], "validation");
   EXPECT_TRUE(rows[1]["robust_lower"].is_null());
+}
+
+TEST_F(Compare, CertificatesHaveAColumnWhereThereAreAny) {
+  namid::testing::write_certification(folder_ / "proof-001");
+  const auto runs = {folder_ / "eval-001", folder_ / "proof-001"};
+  const std::string text = compare(runs, TableFormat::text);
+  EXPECT_NE(text.find("robust %        certified %  images"), std::string::npos) << text;
+  EXPECT_NE(text.find("proof-001  -        76.9 [74.2, 79.5]                  -  40.0 [36.9, 43.1]"
+                      "    1000  -       linf  0.1"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("Certified accuracy is a lower bound"), std::string::npos) << text;
+  EXPECT_NE(compare(runs, TableFormat::markdown).find("|---|---|--:|--:|--:|--:|---|"),
+            std::string::npos);
+  const json rows = json::parse(compare(runs, TableFormat::json));
+  EXPECT_EQ(rows[1]["certified"], 0.4);
+  EXPECT_EQ(rows[1]["certified_lower"], 0.369);
+  EXPECT_EQ(rows[1]["epsilon"], 0.1);
+  EXPECT_TRUE(rows[1]["robust"].is_null());
 }
 
 TEST_F(Compare, DemoGivesARowPerDefence) {
