@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Winograd and LibTorch's direct convolution, channels-last, take turns at 3x3 layers.
-//   namid_bench_winograd BATCH THREADS PAIRS CLOCK [INSTRUCTIONS [IN:OUT:SIZE ...]]
+//   namid_bench_winograd BATCH THREADS PAIRS CLOCK [INSTRUCTIONS [IN:OUT:SIZE[:STRIDE] ...]]
 // CLOCK wall, or cpu: what the calling thread used, for one thread on a busy machine. INSTRUCTIONS
 // portable, avx2 or avx512 (ONEDNN_MAX_CPU_ISA limits the other side); layers: default ResNet-18's.
 // A Markdown table on stdout: medians, quartiles of the ratios of pairs, largest deviation from
@@ -26,7 +26,8 @@ namespace namid {
 namespace {
 
 struct Layer {
-  long in, out, size;
+  long in, out, size, stride = 1;
+  long out_size() const { return (size + stride - 1) / stride; }
 };
 
 struct Setting {
@@ -60,14 +61,16 @@ at::Tensor channels_last(at::IntArrayRef sizes) {
   return at::randn(sizes).contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-at::Tensor direct(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {}) {
-  return at::conv2d(x, weight, bias, at::IntArrayRef{1}, at::IntArrayRef{1});
+at::Tensor direct(const Layer& layer, const at::Tensor& x, const at::Tensor& weight,
+                  const at::Tensor& bias = {}) {
+  return at::conv2d(x, weight, bias, at::IntArrayRef{layer.stride}, at::IntArrayRef{1});
 }
 
-at::Tensor direct_gradient(const at::Tensor& gradient, const at::Tensor& x,
+at::Tensor direct_gradient(const Layer& layer, const at::Tensor& gradient, const at::Tensor& x,
                            const at::Tensor& weight) {
-  return std::get<0>(at::convolution_backward(gradient, x, weight, at::nullopt, {1, 1}, {1, 1},
-                                              {1, 1}, false, {0, 0}, 1, {true, false, false}));
+  return std::get<0>(at::convolution_backward(gradient, x, weight, at::nullopt,
+                                              {layer.stride, layer.stride}, {1, 1}, {1, 1}, false,
+                                              {0, 0}, 1, {true, false, false}));
 }
 
 /// Both sides by turns; the exact result may be undefined.
@@ -103,42 +106,45 @@ void measure(const Layer& layer, const Setting& setting) {
   using engine::Epilogue;
   const engine::Extent extent{setting.batch, layer.size, layer.size};
   const auto x = channels_last({setting.batch, layer.in, layer.size, layer.size}).relu_();
-  const auto gradient = channels_last({setting.batch, layer.out, layer.size, layer.size});
+  const auto gradient =
+      channels_last({setting.batch, layer.out, layer.out_size(), layer.out_size()});
   const auto weight = channels_last({layer.out, layer.in, 3, 3}) / std::sqrt(9.0 * layer.in);
   const auto bias = at::randn({layer.out});
-  const engine::WinogradConvolution forward(weight, false, setting.instructions),
-      backward(weight, true, setting.instructions);
+  const engine::WinogradConvolution forward(weight, false, layer.stride, setting.instructions),
+      backward(weight, true, layer.stride, setting.instructions);
   engine::Workspace workspace;
-  const auto y = at::empty({setting.batch, layer.size, layer.size, layer.out}),
+  const auto y = at::empty({setting.batch, layer.out_size(), layer.out_size(), layer.out}),
              gx = at::empty({setting.batch, layer.size, layer.size, layer.in});
   const auto bits = at::empty({y.numel() / 8}, at::kByte);
   const auto* pixels = x.const_data_ptr<float>();
   const auto name = std::to_string(layer.in) + " → " + std::to_string(layer.out) + ", " +
-                    std::to_string(layer.size) + "x" + std::to_string(layer.size) + " | ";
+                    std::to_string(layer.size) + "x" + std::to_string(layer.size) +
+                    (layer.stride == 2 ? ", stride 2 | " : " | ");
   compare(
-      name + "forward", setting, [&] { return direct(x, weight); },
+      name + "forward", setting, [&] { return direct(layer, x, weight); },
       [&] { forward.run(pixels, y.data_ptr<float>(), extent, {}, workspace); }, y,
-      direct(x.to(at::kDouble), weight.to(at::kDouble)));
+      direct(layer, x.to(at::kDouble), weight.to(at::kDouble)));
   compare(
-      name + "input gradient", setting, [&] { return direct_gradient(gradient, x, weight); },
+      name + "input gradient", setting, [&] { return direct_gradient(layer, gradient, x, weight); },
       [&] {
         backward.run(gradient.const_data_ptr<float>(), gx.data_ptr<float>(), extent, {}, workspace);
       },
-      gx, direct_gradient(gradient.to(at::kDouble), x.to(at::kDouble), weight.to(at::kDouble)));
+      gx,
+      direct_gradient(layer, gradient.to(at::kDouble), x.to(at::kDouble), weight.to(at::kDouble)));
   const Epilogue block{.bias = bias.const_data_ptr<float>(),
                        .residual = gradient.const_data_ptr<float>(),
                        .relu = true,
                        .relu_bits = bits.data_ptr<std::uint8_t>()};
   compare(
       name + "forward, bias, sum, ReLU", setting,
-      [&] { return direct(x, weight, bias).add_(gradient).relu_(); },
+      [&] { return direct(layer, x, weight, bias).add_(gradient).relu_(); },
       [&] { forward.run(pixels, y.data_ptr<float>(), extent, block, workspace); }, y, {});
 }
 
 Layer parse_layer(const char* text) {
   Layer layer{};
-  if (std::sscanf(text, "%ld:%ld:%ld", &layer.in, &layer.out, &layer.size) != 3)
-    throw std::invalid_argument(std::string("not IN:OUT:SIZE: ") + text);
+  if (std::sscanf(text, "%ld:%ld:%ld:%ld", &layer.in, &layer.out, &layer.size, &layer.stride) < 3)
+    throw std::invalid_argument(std::string("not IN:OUT:SIZE[:STRIDE]: ") + text);
   return layer;
 }
 
@@ -168,7 +174,8 @@ int main(int argc, char** argv) {
                   std::string(argv[4]) == "cpu" ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC,
                   engine::best_instruction_set()};
   if (argc > 5) setting.instructions = parse_instructions(argv[5]);
-  std::vector<Layer> layers{{64, 64, 32}, {128, 128, 16}, {256, 256, 8}, {512, 512, 4}};
+  std::vector<Layer> layers{{64, 64, 32},     {128, 128, 16},    {256, 256, 8},   {512, 512, 4},
+                            {64, 128, 32, 2}, {128, 256, 16, 2}, {256, 512, 8, 2}};
   if (argc > 6) layers.clear();
   for (int i = 6; i < argc; ++i) layers.push_back(parse_layer(argv[i]));
   std::printf(

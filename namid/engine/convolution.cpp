@@ -16,7 +16,7 @@ at::Tensor as_nhwc(const at::Tensor& x) {
 bool takes_winograd(const Step& step, Kernel kernel) {
   if (kernel == Kernel::direct || !WinogradConvolution::supports(step.weight, step.window))
     return false;
-  return kernel == Kernel::winograd || best_instruction_set() == InstructionSet::avx512;
+  return kernel == Kernel::winograd || best_instruction_set() != InstructionSet::portable;
 }
 
 }  // namespace
@@ -27,8 +27,8 @@ Convolution::Convolution(const Step& step, const Step& input, Kernel kernel)
     step_.weight = step_.weight.contiguous(at::MemoryFormat::ChannelsLast);
     return;
   }
-  forward_.emplace(step.weight, false);
-  backward_.emplace(step.weight, true);
+  forward_.emplace(step.weight, false, step.window.stride[0]);
+  backward_.emplace(step.weight, true, step.window.stride[0]);
   step_.weight = at::Tensor();
 }
 
@@ -75,7 +75,7 @@ at::Tensor Convolution::input_gradient(const at::Tensor& gradient, Epilogue epil
     return finished(as_nhwc(by_input), epilogue);
   }
   backward_->run(gradient.const_data_ptr<float>(), x.data_ptr<float>(),
-                 {rows, step_.height, step_.width}, epilogue, memory.workspace);
+                 {rows, input_[0], input_[1]}, epilogue, memory.workspace);
   return x;
 }
 

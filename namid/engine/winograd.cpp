@@ -15,12 +15,8 @@ namespace {
 // Measured (docs/winograd.md). V of 28 tiles and 256 channels takes half of a cache of 2 MiB;
 // above, and with few tiles a thread, the weights are read too often for what is done with them.
 constexpr std::int64_t kBlockedTiles = 28, kFewTiles = 20, kManyChannels = 384, kStagedTiles = 128;
+constexpr std::int64_t kFewPixels = 32, kFewWeights = 256 * 256;
 constexpr std::int64_t kPanelsTogether = 2;  // of a block, so that V is read half as often
-
-/// Planes an odd number of cache lines apart: a power of two would put all 36 into one set.
-PlaneStrides plane_strides(std::int64_t tiles, std::int64_t groups) {
-  return {.plane = (tiles * groups | 1) * kLanes, .group = tiles * kLanes};
-}
 
 std::int64_t ceiling(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
@@ -45,15 +41,15 @@ struct WinogradConvolution::Job {
   const Epilogue& epilogue;
 };
 
-/// V or M of some tiles.
+/// V or M of tiles [first, last).
 struct WinogradConvolution::Planes {
   float* data;
-  PlaneStrides strides;
-  std::int64_t first, last;              // tiles
+  const ProductLayout& layout;
+  std::int64_t first, last;
   std::int64_t groups, first_group = 0;  // of channels
 
-  float* at(std::int64_t plane, std::int64_t group) const {
-    return data + plane * strides.plane + (group - first_group) * strides.group;
+  float* at(std::int64_t product, std::int64_t group) const {
+    return data + layout.start[product] + (group - first_group) * layout.group[product];
   }
 };
 
@@ -61,13 +57,17 @@ bool WinogradConvolution::supports(const at::Tensor& weight, const models::Windo
   using Pair = std::array<std::int64_t, 2>;
   return weight.dim() == 4 && weight.size(0) % kLanes == 0 && weight.size(1) % kLanes == 0 &&
          weight.scalar_type() == at::kFloat && window.kernel == Pair{3, 3} &&
-         window.stride == Pair{1, 1} && window.padding == Pair{1, 1} &&
-         window.dilation == Pair{1, 1} && window.groups == 1;
+         (window.stride == Pair{1, 1} || window.stride == Pair{2, 2}) &&
+         window.padding == Pair{1, 1} && window.dilation == Pair{1, 1} && window.groups == 1;
 }
 
 WinogradConvolution::WinogradConvolution(const at::Tensor& weight, bool input_gradient,
-                                         InstructionSet instructions)
-    : input_gradient_(input_gradient), kernels_(winograd_kernels(instructions)) {
+                                         std::int64_t stride, InstructionSet instructions)
+    : input_gradient_(input_gradient),
+      form_(stride == 1       ? WinogradForm::plain
+            : !input_gradient ? WinogradForm::strided
+                              : WinogradForm::spread),
+      kernels_(winograd_kernels(instructions)) {
   out_ = weight.size(input_gradient ? 1 : 0);
   in_ = weight.size(input_gradient ? 0 : 1);
   zeros_.assign(static_cast<std::size_t>(in_), 0.0f);
@@ -81,28 +81,34 @@ void WinogradConvolution::repack(const at::Tensor& weight) {
     w += 2 * strides.row + 2 * strides.column;
     strides = {strides.in, strides.out, -strides.row, -strides.column};
   }
-  auto* u = weights_.take(static_cast<std::size_t>(kPlanes * in_ * out_));
+  auto* u = weights_.take(static_cast<std::size_t>(kProducts * in_ * out_));
   const auto panel = kernels_.panel_groups * kLanes;
   parallel_for(0, ceiling(out_, panel), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t first = begin * panel; first < std::min(end * panel, out_); first += panel)
-      transform_weights(w + first * strides.out, strides, in_, std::min(panel, out_ - first),
-                        u + kPlanes * in_ * first);
+      transform_weights(form_, w + first * strides.out, strides, in_, std::min(panel, out_ - first),
+                        u + kProducts * in_ * first);
   });
   u_ = u;
 }
 
+bool WinogradConvolution::pays(const Extent& extent) const {
+  return extent.n * extent.height * extent.width >= kFewPixels || in_ * out_ <= kFewWeights;
+}
+
 WinogradSchedule WinogradConvolution::schedule(const Extent& extent) const {
   if (schedule_) return *schedule_;
-  const auto count = Tiles(extent).count(), threads = std::int64_t{at::get_num_threads()};
-  if (in_ > kManyChannels || count < kFewTiles * threads)
-    return {.tiles = ceiling(count, ceiling(count, kStagedTiles)), .staged = true};
-  const auto rounds = std::max<std::int64_t>(1, count / (kBlockedTiles * threads));
-  return {.tiles = rounds < 4 ? ceiling(count, rounds * threads) : kBlockedTiles};
+  const auto count = Tiles(extent, form_).count(), threads = std::int64_t{at::get_num_threads()};
+  const std::int64_t scale = form_ == WinogradForm::plain ? 1 : 2;  // 81 planes for 36
+  const auto block = kBlockedTiles / scale, few = kFewTiles / scale;
+  if (in_ > kManyChannels || count < few * threads)
+    return {.tiles = ceiling(count, ceiling(count, kStagedTiles / scale)), .staged = true};
+  const auto rounds = std::max<std::int64_t>(1, count / (block * threads));
+  return {.tiles = rounds < 4 ? ceiling(count, rounds * threads) : block};
 }
 
 void WinogradConvolution::run(const float* x, float* y, const Extent& extent,
                               const Epilogue& epilogue, Workspace& workspace) const {
-  const Job job{x, y, Tiles(extent), epilogue};
+  const Job job{x, y, Tiles(extent, form_), epilogue};
   const auto schedule = this->schedule(extent);
   const auto tiles = std::min(schedule.tiles, job.tiles.count());
   schedule.staged ? run_staged(job, tiles, workspace) : run_blocked(job, tiles, workspace);
@@ -113,7 +119,7 @@ void WinogradConvolution::transform(const Job& job, const Planes& v, std::int64_
   InputTile pair[2];
   for (auto& tile : pair) {
     tile.groups = v.groups;
-    tile.strides = v.strides;
+    tile.layout = &v.layout.planes;
   }
   job.tiles.source(first, job.x, in_, zeros_.data(), pair[first % 2]);
   for (std::int64_t t = first; t < last; ++t) {
@@ -121,21 +127,23 @@ void WinogradConvolution::transform(const Job& job, const Planes& v, std::int64_
     job.tiles.source(std::min(t + 1, job.tiles.count() - 1), job.x, in_, zeros_.data(), next);
     tile.next_pixels = next.pixels;
     tile.v = v.data + (t - v.first) * kLanes;
-    kernels_.transform_input(tile);
+    kernels_.transform_input[static_cast<int>(form_)](tile);
   }
 }
 
 void WinogradConvolution::finish(const Job& job, const Planes& m, std::int64_t first,
                                  std::int64_t last) const {
-  OutputTile tile{
-      .strides = m.strides, .groups = m.groups, .y = job.y, .channel = m.first_group * kLanes};
+  OutputTile tile{.layout = &m.layout.planes,
+                  .groups = m.groups,
+                  .y = job.y,
+                  .channel = m.first_group * kLanes};
   for (std::int64_t t = first; t < last; ++t) {
     job.tiles.target(std::min(t + 1, job.tiles.count() - 1), out_, tile);
     tile.next_offset = tile.offset + tile.channel;
     job.tiles.target(t, out_, tile);
     tile.offset += tile.channel;
     tile.m = m.data + (t - m.first) * kLanes;
-    kernels_.transform_output(tile, job.epilogue);
+    kernels_.transform_output[static_cast<int>(form_)](tile, job.epilogue);
   }
 }
 
@@ -143,23 +151,23 @@ std::int64_t WinogradConvolution::panels() const {
   return ceiling(out_ / kLanes, kernels_.panel_groups);
 }
 
-const float* WinogradConvolution::weights(std::int64_t plane, std::int64_t panel) const {
+const float* WinogradConvolution::weights(std::int64_t product, std::int64_t panel) const {
   const auto group = panel * kernels_.panel_groups;
   const auto groups = std::min(kernels_.panel_groups, out_ / kLanes - group);
-  return u_ + (kPlanes * group + plane * groups) * kLanes * in_;
+  return u_ + (kProducts * group + product * groups) * kLanes * in_;
 }
 
-void WinogradConvolution::multiply(const Planes& v, const Planes& m, std::int64_t plane,
+void WinogradConvolution::multiply(const Planes& v, const Planes& m, std::int64_t product,
                                    std::int64_t panel, const float* next_weights) const {
   const auto group = panel * kernels_.panel_groups;
-  kernels_.multiply({.v = v.at(plane, 0),
-                     .u = weights(plane, panel),
+  kernels_.multiply({.v = v.at(product, 0),
+                     .u = weights(product, panel),
                      .next_u = next_weights,
-                     .m = m.at(plane, group),
-                     .v_group = v.strides.group,
-                     .m_group = m.strides.group,
+                     .m = m.at(product, group),
+                     .v_group = v.layout.group[product],
+                     .m_group = m.layout.group[product],
                      .in_groups = v.groups,
-                     .rows = v.last - v.first,
+                     .rows = v.layout.rows[product],
                      .groups = std::min(kernels_.panel_groups, out_ / kLanes - group)});
 }
 
@@ -170,10 +178,10 @@ void WinogradConvolution::run_block(const Job& job, const Planes& v, Planes m) c
     const auto after = std::min(panel + together, panels() - 1);
     m.first_group = panel * kernels_.panel_groups;
     m.groups = std::min(together * kernels_.panel_groups, out_ / kLanes - m.first_group);
-    for (std::int64_t i = 0; i < kPlanes * together; ++i) {
-      const auto plane = (i + 1) / together, next = panel + (i + 1) % together;
+    for (std::int64_t i = 0; i < kProducts * together; ++i) {
+      const auto product = (i + 1) / together, next = panel + (i + 1) % together;
       multiply(v, m, i / together, panel + i % together,
-               plane < kPlanes ? weights(plane, next) : weights(0, after));
+               product < kProducts ? weights(product, next) : weights(0, after));
     }
     finish(job, m, m.first, m.last);
   }
@@ -182,17 +190,16 @@ void WinogradConvolution::run_block(const Job& job, const Planes& v, Planes m) c
 void WinogradConvolution::run_blocked(const Job& job, std::int64_t tiles,
                                       Workspace& workspace) const {
   const auto in_groups = in_ / kLanes, out_groups = kernels_.panel_groups * kPanelsTogether;
-  const auto v_strides = plane_strides(tiles, in_groups),
-             m_strides = plane_strides(tiles, out_groups);
-  const auto v_size = kPlanes * v_strides.plane, size = v_size + kPlanes * m_strides.plane;
+  const auto v_size = ProductLayout(form_, tiles, in_groups).size,
+             size = v_size + ProductLayout(form_, tiles, out_groups).size;
   auto* memory = workspace.take(static_cast<std::size_t>(at::get_num_threads() * size));
   const auto count = job.tiles.count();
   parallel_for(0, ceiling(count, tiles), 1, [&](std::int64_t begin, std::int64_t end) {
     float* const own = memory + at::get_thread_num() * size;
     for (std::int64_t block = begin; block < end; ++block) {
       const auto first = block * tiles, last = std::min(first + tiles, count);
-      run_block(job, {own, v_strides, first, last, in_groups},
-                {own + v_size, m_strides, first, last, out_groups});
+      const ProductLayout v(form_, last - first, in_groups), m(form_, last - first, out_groups);
+      run_block(job, {own, v, first, last, in_groups}, {own + v_size, m, first, last, out_groups});
     }
   });
 }
@@ -200,25 +207,29 @@ void WinogradConvolution::run_blocked(const Job& job, std::int64_t tiles,
 void WinogradConvolution::run_staged(const Job& job, std::int64_t tiles,
                                      Workspace& workspace) const {
   const auto in_groups = in_ / kLanes, out_groups = out_ / kLanes, count = job.tiles.count();
-  const auto v_strides = plane_strides(tiles, in_groups),
-             m_strides = plane_strides(tiles, out_groups);
-  const auto v_size = kPlanes * v_strides.plane, size = v_size + kPlanes * m_strides.plane;
+  const auto v_size = ProductLayout(form_, tiles, in_groups).size,
+             size = v_size + ProductLayout(form_, tiles, out_groups).size;
   auto* memory = workspace.take(static_cast<std::size_t>(size));
+  // Each thread reads its part of the weights, once: planes that share weights are many, so those
+  // forms are shared out by panels.
+  const bool by_panel = form_ != WinogradForm::plain;
+  const auto items = kProducts * panels();
+  const auto product_of = [&](auto i) { return by_panel ? i % kProducts : i / panels(); };
+  const auto panel_of = [&](auto i) { return by_panel ? i / kProducts : i % panels(); };
   for (std::int64_t first = 0; first < count; first += tiles) {
     const auto last = std::min(first + tiles, count);
-    const Planes v{memory, v_strides, first, last, in_groups},
-        m{memory + v_size, m_strides, first, last, out_groups};
-    parallel_for(first, last, 1,
-                 [&](std::int64_t begin, std::int64_t end) { transform(job, v, begin, end); });
-    // Plane by plane: each thread reads its part of the weights, once.
-    parallel_for(0, kPlanes * panels(), 1, [&](std::int64_t begin, std::int64_t end) {
+    const ProductLayout v_layout(form_, last - first, in_groups),
+        m_layout(form_, last - first, out_groups);
+    const Planes v{memory, v_layout, first, last, in_groups},
+        m{memory + v_size, m_layout, first, last, out_groups};
+    parallel_for(first, last, 1, [&](auto begin, auto end) { transform(job, v, begin, end); });
+    parallel_for(0, items, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        const auto next = (i + 1) % (kPlanes * panels());
-        multiply(v, m, i / panels(), i % panels(), weights(next / panels(), next % panels()));
+        const auto next = (i + 1) % items;
+        multiply(v, m, product_of(i), panel_of(i), weights(product_of(next), panel_of(next)));
       }
     });
-    parallel_for(first, last, 1,
-                 [&](std::int64_t begin, std::int64_t end) { finish(job, m, begin, end); });
+    parallel_for(first, last, 1, [&](auto begin, auto end) { finish(job, m, begin, end); });
   }
 }
 

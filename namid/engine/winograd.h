@@ -24,8 +24,10 @@ struct WinogradSchedule {
   bool staged = false;
 };
 
-/// Convolution 3x3, stride 1, padding 1, one group, float32, by Winograd's minimal filtering
-/// F(4x4, 3x3), Lavin & Gray 2016 (arXiv:1509.09308), Sec. 4: 36 multiplications instead of 144.
+/// Convolution 3x3, stride 1 or 2, padding 1, one group, float32, and its gradient by the input, by
+/// Winograd's minimal filtering, Lavin & Gray 2016 (arXiv:1509.09308), Sec. 4: F(4x4, 3x3) takes 36
+/// multiplications instead of 144; stride 2, in parts of 2x2, 2x1, 1x2 and 1x1 weights
+/// (WinogradForm), takes 81.
 ///
 /// The bits of a result depend on its image, the weights and the instruction set, not on the number
 /// of threads, the schedule, the batch's size or its other images; AVX-512 and AVX2 agree.
@@ -33,13 +35,13 @@ struct WinogradSchedule {
 /// entry for 64 to 640 channels (docs/winograd.md, where the times are).
 class WinogradConvolution {
  public:
-  /// weight (O, I, 3, 3), O and I multiples of 16.
+  /// weight (O, I, 3, 3), O and I multiples of 16; both strides alike.
   static bool supports(const at::Tensor& weight, const models::Window& window);
 
   /// input_gradient: the weights are rotated and transposed, so that run() maps gradients by the
   /// output (O channels) to gradients by the input (I channels).
   /// OptionError for instructions that this machine does not have.
-  WinogradConvolution(const at::Tensor& weight, bool input_gradient,
+  WinogradConvolution(const at::Tensor& weight, bool input_gradient, std::int64_t stride = 1,
                       InstructionSet instructions = best_instruction_set());
 
   /// Other weights of the same shape: after a training step.
@@ -48,9 +50,16 @@ class WinogradConvolution {
   std::int64_t in_channels() const { return in_; }    ///< of what run() reads
   std::int64_t out_channels() const { return out_; }  ///< of what run() writes
 
-  /// x (n, h, w, in) → y (n, h, w, out), both NHWC and not overlapping. Any n, h, w ≥ 1.
+  /// x → y, both NHWC and not overlapping, any n, h, w ≥ 1. `extent` is that of the images that
+  /// the convolution reads: x (n, h, w, in) → y (n, ⌈h/stride⌉, ⌈w/stride⌉, out); input_gradient:
+  /// x (n, ⌈h/stride⌉, ⌈w/stride⌉, in) → y (n, h, w, out).
   void run(const float* x, float* y, const Extent& extent, const Epilogue& epilogue,
            Workspace& workspace) const;
+
+  /// Whether this is faster than a direct convolution of such a batch, as measured: it is, but for
+  /// a few pixels under many weights, of which it reads four times as many. A caller whose results
+  /// must not depend on the batch's size does not ask.
+  bool pays(const Extent& extent) const;
 
   /// The schedule that run() takes for such a batch: by the sizes of the caches, or as set.
   WinogradSchedule schedule(const Extent& extent) const;
@@ -63,13 +72,14 @@ class WinogradConvolution {
   void run_staged(const Job& job, std::int64_t tiles, Workspace& workspace) const;
   void run_block(const Job& job, const Planes& v, Planes m) const;
   void transform(const Job& job, const Planes& v, std::int64_t first, std::int64_t last) const;
-  void multiply(const Planes& v, const Planes& m, std::int64_t plane, std::int64_t panel,
+  void multiply(const Planes& v, const Planes& m, std::int64_t product, std::int64_t panel,
                 const float* next_weights) const;
   void finish(const Job& job, const Planes& m, std::int64_t first, std::int64_t last) const;
   std::int64_t panels() const;
-  const float* weights(std::int64_t plane, std::int64_t panel) const;
+  const float* weights(std::int64_t product, std::int64_t panel) const;
 
   bool input_gradient_;
+  WinogradForm form_;
   WinogradKernels kernels_;
   std::int64_t in_ = 0, out_ = 0;
   Workspace weights_;

@@ -69,7 +69,7 @@ NAMID_LANES void store_positive(Lanes y, std::uint8_t* bits) {
 }  // namespace
 
 WinogradKernels kernels() {
-  return {transform_input, multiply, transform_output, kPanelGroups};
+  return all_kernels();
 }
 
 }  // namespace namid::engine::avx2

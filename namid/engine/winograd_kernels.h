@@ -6,37 +6,49 @@
 #include "namid/engine/cpu_features.h"
 #include "namid/engine/epilogue.h"
 
-// The inner loops of F(4x4, 3x3), Lavin & Gray 2016 (arXiv:1509.09308), Sec. 4.2: tiles of 6x6
-// pixels, 36 matrix products, 4x4 pixels of the result. Free of torch.
+// The inner loops of Winograd's minimal filtering, Lavin & Gray 2016 (arXiv:1509.09308), Sec. 4:
+// pixels of a tile to V, 36 matrix products M = V U, pixels of the result. Free of torch.
 //
 // Transformed images V and products M are kept as [plane][channel group][tile][16 channels], the
-// transformed weights U as [panel][plane][input channel][output channels of the panel].
+// transformed weights U as [panel][36][input channel][output channels of the panel].
 
 namespace namid::engine {
 
 /// The six points 0, ±2/3, ±3/2 and infinity. F(4, 3) is usually written with 0, ±1, ±2, whose
-/// rounding error is 2.3 times (its largest entries: 4 times) that of these points; 0, ±1/√2, ±√2
-/// are as good (docs/winograd.md). That a point goes with its reciprocal: Barabasz et al. 2018
+/// rounding error is 2.2 times (its largest entries: 3 to 4 times) that of these points; 0, ±1/√2,
+/// ±√2 are as good (docs/winograd.md). That a point goes with its reciprocal: Barabasz et al. 2018
 /// (arXiv:1803.10986).
 constexpr double kPointA = 2.0 / 3.0, kPointB = 3.0 / 2.0;
-constexpr std::int64_t kPlanes = 36, kLanes = 16;
+/// Those of the convolution of stride 2: ±1/2, ±5/4 and infinity.
+constexpr double kStridedA = 1.0 / 2.0, kStridedB = 5.0 / 4.0;
+constexpr std::int64_t kProducts = 36, kMostPlanes = 81, kLanes = 16;
 
-/// Where [plane][group][tile][16] lies: distances in floats.
-struct PlaneStrides {
-  std::int64_t plane = 0, group = 0;
+/// What is computed. Along one direction:
+///   plain    F(4, 3): 6 pixels, 6 points, 4 results.
+///   strided  stride 2: the weights w0, w2 meet every other pixel, F(4, 2), and w1 the pixels
+///            between: 9 pixels, 5 points and 4 pixels, 4 results.
+///   spread   its gradient by the input: odd results are F(4, 2) of w2, w0, even ones w1 times a
+///            pixel: 5 pixels, 5 points and 4 pixels, 8 results.
+/// Both directions: 36 planes, or 81 that share 36 matrices of weights; planes that share one lie
+/// one after another, as if they were further tiles.
+enum class WinogradForm { plain, strided, spread };
+
+/// Where the planes of some tiles lie, row by row of planes: distances in floats.
+struct PlaneLayout {
+  std::int64_t plane[kMostPlanes], group[kMostPlanes];
 };
 
-/// V of one tile from its 36 pixels, each `groups`·16 channels. Meanwhile those of the tile to
+/// V of one tile from its pixels, each `groups`·16 channels. Meanwhile those of the tile to
 /// follow are fetched into the cache.
 struct InputTile {
-  const float* pixels[kPlanes];
+  const float* pixels[kMostPlanes];
   const float* const* next_pixels = nullptr;
   std::int64_t groups = 0;
   float* v = nullptr;
-  PlaneStrides strides;
+  const PlaneLayout* layout = nullptr;
 };
 
-/// M = V U for `rows` tiles and one panel of output channels of one plane. Each entry is one
+/// M = V U for `rows` tiles and one panel of output channels. Each entry is one
 /// chain of fused multiply-adds in the order of the input channels: however tiles and channels are
 /// blocked, the bits are the same.
 struct PlaneProduct {
@@ -49,10 +61,10 @@ struct PlaneProduct {
   std::int64_t groups = 0;  ///< of output channels: panel_groups, or 1 for those that are left
 };
 
-/// Pixels of the result of one tile, `height`·`width` ≤ 4·4 of them, and what follows.
+/// Pixels of the result of one tile, `height`·`width` of them inside, and what follows.
 struct OutputTile {
   const float* m = nullptr;
-  PlaneStrides strides;
+  const PlaneLayout* layout = nullptr;
   std::int64_t groups = 0, height = 4, width = 4;
   float* y = nullptr;            ///< the whole result
   std::int64_t offset = 0;       ///< of the tile's first pixel and channel in y
@@ -62,9 +74,9 @@ struct OutputTile {
 };
 
 struct WinogradKernels {
-  void (*transform_input)(const InputTile&) = nullptr;
-  void (*multiply)(const PlaneProduct&) = nullptr;
-  void (*transform_output)(const OutputTile&, const Epilogue&) = nullptr;
+  void (*transform_input[3])(const InputTile&);  ///< by WinogradForm
+  void (*transform_output[3])(const OutputTile&, const Epilogue&);
+  void (*multiply)(const PlaneProduct&);
   std::int64_t panel_groups = 2;  ///< groups of output channels in a panel
 };
 

@@ -66,7 +66,7 @@ NAMID_LANES void store_positive(const Lanes& y, std::uint8_t* bits) {
 }  // namespace
 
 WinogradKernels kernels() {
-  return {transform_input, multiply, transform_output, kPanelGroups};
+  return all_kernels();
 }
 
 }  // namespace namid::engine::portable

@@ -4,34 +4,78 @@
 #include <algorithm>
 
 namespace namid::engine {
+namespace {
 
-Tiles::Tiles(const Extent& extent)
-    : extent_(extent), down_((extent.height + 3) / 4), across_((extent.width + 3) / 4) {}
+/// Which of six weights a plane's row or column belongs to, and its number among their planes.
+struct Part {
+  std::int64_t weight, number;
+};
+
+Part part_of(WinogradForm form, std::int64_t i) {
+  if (form == WinogradForm::plain) return {i, 0};
+  return i < 5 ? Part{i, 0} : Part{5, i - 5};
+}
+
+}  // namespace
+
+Tiles::Tiles(const Extent& extent, WinogradForm form)
+    : n_(extent.n), read_{extent.height, extent.width}, written_(read_) {
+  const Size half{(extent.height + 1) / 2, (extent.width + 1) / 2};
+  if (form == WinogradForm::strided) written_ = half;
+  if (form == WinogradForm::spread) read_ = half;
+  pixels_ = form == WinogradForm::plain ? 6 : form == WinogradForm::strided ? 9 : 5;
+  first_ = form == WinogradForm::spread ? 0 : -1;
+  step_ = form == WinogradForm::strided ? 8 : 4;
+  results_ = form == WinogradForm::spread ? 8 : 4;
+  down_ = (written_.height + results_ - 1) / results_;
+  across_ = (written_.width + results_ - 1) / results_;
+}
 
 void Tiles::source(std::int64_t index, const float* x, std::int64_t channels, const float* zeros,
                    InputTile& tile) const {
-  const std::int64_t top = index / across_ % down_ * 4 - 1, left = index % across_ * 4 - 1;
-  const float* image = x + index / (across_ * down_) * extent_.height * extent_.width * channels;
-  for (std::int64_t i = 0; i < 6; ++i) {
+  const std::int64_t top = index / across_ % down_ * step_ + first_,
+                     left = index % across_ * step_ + first_;
+  const float* image = x + index / (across_ * down_) * read_.height * read_.width * channels;
+  for (std::int64_t i = 0; i < pixels_; ++i) {
     const std::int64_t row = top + i;
-    const bool inside = row >= 0 && row < extent_.height;
-    for (std::int64_t j = 0; j < 6; ++j) {
+    const bool inside = row >= 0 && row < read_.height;
+    for (std::int64_t j = 0; j < pixels_; ++j) {
       const std::int64_t column = left + j;
-      tile.pixels[6 * i + j] = inside && column >= 0 && column < extent_.width
-                                   ? image + (row * extent_.width + column) * channels
-                                   : zeros;
+      tile.pixels[pixels_ * i + j] = inside && column >= 0 && column < read_.width
+                                         ? image + (row * read_.width + column) * channels
+                                         : zeros;
     }
   }
 }
 
 void Tiles::target(std::int64_t index, std::int64_t channels, OutputTile& tile) const {
-  const std::int64_t top = index / across_ % down_ * 4, left = index % across_ * 4;
+  const std::int64_t top = index / across_ % down_ * results_, left = index % across_ * results_;
   const std::int64_t image = index / (across_ * down_);
-  tile.height = std::min<std::int64_t>(4, extent_.height - top);
-  tile.width = std::min<std::int64_t>(4, extent_.width - left);
+  tile.height = std::min(results_, written_.height - top);
+  tile.width = std::min(results_, written_.width - left);
   tile.pixel_stride = channels;
-  tile.row_stride = extent_.width * channels;
-  tile.offset = ((image * extent_.height + top) * extent_.width + left) * channels;
+  tile.row_stride = written_.width * channels;
+  tile.offset = ((image * written_.height + top) * written_.width + left) * channels;
+}
+
+ProductLayout::ProductLayout(WinogradForm form, std::int64_t tiles, std::int64_t groups) : size(0) {
+  const std::int64_t points = form == WinogradForm::plain ? 6 : 9, last = points - 5;
+  for (std::int64_t i = 0; i < kProducts; ++i) {
+    const std::int64_t planes = (i / 6 == 5 ? last : 1) * (i % 6 == 5 ? last : 1);
+    start[i] = size;
+    rows[i] = planes * tiles;
+    group[i] = rows[i] * kLanes;
+    // An odd number of cache lines apart: a power of two would put all planes into one set.
+    size += (rows[i] * groups | 1) * kLanes;
+  }
+  for (std::int64_t i = 0; i < points; ++i)
+    for (std::int64_t j = 0; j < points; ++j) {
+      const auto row = part_of(form, i), column = part_of(form, j);
+      const auto product = 6 * row.weight + column.weight;
+      const auto number = row.number * (column.weight == 5 ? last : 1) + column.number;
+      planes.plane[points * i + j] = start[product] + number * tiles * kLanes;
+      planes.group[points * i + j] = group[product];
+    }
 }
 
 }  // namespace namid::engine

@@ -7,28 +7,43 @@
 
 namespace namid::engine {
 
-/// Images of a batch, NHWC: how many, and their height and width.
+/// Images of a batch, NHWC: how many, and the height and width of what the convolution reads, in
+/// both directions (its gradient by the input writes as much).
 struct Extent {
   std::int64_t n = 1, height = 1, width = 1;
 };
 
-/// The tiles of 4x4 pixels of the result, image by image and row by row; those at the lower and
-/// right edge may hang over.
+/// The tiles of what run() writes, image by image and row by row; those at the lower and right edge
+/// may hang over.
 class Tiles {
  public:
-  explicit Tiles(const Extent& extent);
-  std::int64_t count() const { return extent_.n * down_ * across_; }
+  Tiles(const Extent& extent, WinogradForm form);
+  std::int64_t count() const { return n_ * down_ * across_; }
 
-  /// Where tile `index` reads: pixels of x (n, h, w, channels); outside of the image `zeros`, which
-  /// has as many channels.
+  /// Where tile `index` reads: pixels of x, NHWC; outside of the image `zeros`, which has as many
+  /// channels.
   void source(std::int64_t index, const float* x, std::int64_t channels, const float* zeros,
               InputTile& tile) const;
   /// Where it writes: offset, height, width and strides, but for the first channel's offset.
   void target(std::int64_t index, std::int64_t channels, OutputTile& tile) const;
 
  private:
-  Extent extent_;
+  struct Size {
+    std::int64_t height, width;
+  };
+  std::int64_t n_;
+  Size read_, written_;                           // of an image, in pixels
+  std::int64_t pixels_, first_, step_, results_;  // of a tile, along one direction
   std::int64_t down_, across_;
+};
+
+/// Where the planes of `tiles` tiles and `groups` groups of channels lie, and the products'.
+struct ProductLayout {
+  ProductLayout(WinogradForm form, std::int64_t tiles, std::int64_t groups);
+
+  PlaneLayout planes;
+  std::int64_t start[kProducts], group[kProducts], rows[kProducts];
+  std::int64_t size;  ///< floats
 };
 
 }  // namespace namid::engine

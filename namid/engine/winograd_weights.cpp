@@ -17,11 +17,24 @@ void weight_points(const double g[3], double u[6]) {
   u[5] = g[2];
 }
 
+/// Stride 2: the outer two weights to five points, then the one between.
+void strided_weight_points(const double g[3], double u[6]) {
+  constexpr double a = kStridedA, b = kStridedB;
+  constexpr double at_a = 1 / (2 * a * (a * a - b * b)), at_b = 1 / (2 * b * (b * b - a * a));
+  u[0] = (g[0] + a * g[2]) * at_a;
+  u[1] = (a * g[2] - g[0]) * at_a;
+  u[2] = (g[0] + b * g[2]) * at_b;
+  u[3] = (b * g[2] - g[0]) * at_b;
+  u[4] = g[2];
+  u[5] = g[1];
+}
+
 }  // namespace
 
-void transform_weights(const float* weight, const WeightStrides& strides, std::int64_t in_channels,
-                       std::int64_t width, float* u) {
+void transform_weights(WinogradForm form, const float* weight, const WeightStrides& strides,
+                       std::int64_t in_channels, std::int64_t width, float* u) {
   const std::int64_t plane = in_channels * width;
+  const auto points = form == WinogradForm::plain ? weight_points : strided_weight_points;
   for (std::int64_t in = 0; in < in_channels; ++in)
     for (std::int64_t out = 0; out < width; ++out) {
       const float* from = weight + out * strides.out + in * strides.in;
@@ -29,11 +42,11 @@ void transform_weights(const float* weight, const WeightStrides& strides, std::i
       for (int i = 0; i < 3; ++i) {
         const float* row = from + i * strides.row;
         const double g[3] = {row[0], row[strides.column], row[2 * strides.column]};
-        weight_points(g, rows[i]);
+        points(g, rows[i]);
       }
       for (int j = 0; j < 6; ++j) {
         const double g[3] = {rows[0][j], rows[1][j], rows[2][j]};
-        weight_points(g, columns[j]);
+        points(g, columns[j]);
       }
       for (int i = 0; i < 6; ++i)
         for (int j = 0; j < 6; ++j)

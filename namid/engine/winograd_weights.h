@@ -14,7 +14,7 @@ struct WeightStrides {
 
 /// U = G g Gᵀ of the `width` output channels of one panel, in float64 and rounded once:
 /// [plane][input channel][output channel].
-void transform_weights(const float* weight, const WeightStrides& strides, std::int64_t in_channels,
-                       std::int64_t width, float* u);
+void transform_weights(WinogradForm form, const float* weight, const WeightStrides& strides,
+                       std::int64_t in_channels, std::int64_t width, float* u);
 
 }  // namespace namid::engine

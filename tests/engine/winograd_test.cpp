@@ -30,9 +30,9 @@ at::Tensor weights_of(const Case& c) {
   return at::randn({c.out, c.in, 3, 3}) / std::sqrt(9.0 * static_cast<double>(c.in));
 }
 
-at::Tensor exact(const at::Tensor& x, const at::Tensor& weight) {
+at::Tensor exact(const at::Tensor& x, const at::Tensor& weight, std::int64_t stride = 1) {
   const auto y = at::conv2d(x.permute({0, 3, 1, 2}).to(at::kDouble), weight.to(at::kDouble),
-                            at::Tensor{}, at::IntArrayRef{1}, at::IntArrayRef{1});
+                            at::Tensor{}, at::IntArrayRef{stride}, at::IntArrayRef{1});
   return y.permute({0, 2, 3, 1}).contiguous();
 }
 
@@ -74,7 +74,7 @@ TEST_P(WinogradShapes, AgreesWithADirectConvolutionInFloat64) {
   const auto& c = GetParam();
   const auto x = images(c, c.in, 1), weight = weights_of(c), expected = exact(x, weight);
   for (const auto set : instruction_sets())
-    EXPECT_LT(error_of(run(WinogradConvolution(weight, false, set), x), expected), 1e-5)
+    EXPECT_LT(error_of(run(WinogradConvolution(weight, false, 1, set), x), expected), 1e-5)
         << to_string(set);
 }
 
@@ -100,6 +100,56 @@ TEST_P(WinogradShapes, NoScheduleChangesABit) {
     }
 }
 
+at::Tensor run_strided(const WinogradConvolution& convolution, const at::Tensor& x, const Case& c,
+                       bool gradient) {
+  const std::int64_t height = gradient ? c.height : (c.height + 1) / 2,
+                     width = gradient ? c.width : (c.width + 1) / 2;
+  auto y = at::full({c.n, height, width, convolution.out_channels()}, 1e30f);
+  Workspace workspace;
+  convolution.run(x.const_data_ptr<float>(), y.data_ptr<float>(), {c.n, c.height, c.width}, {},
+                  workspace);
+  return y;
+}
+
+TEST_P(WinogradShapes, StrideTwoAgreesWithADirectConvolutionInFloat64) {
+  const auto& c = GetParam();
+  const auto x = images(c, c.in, 1), weight = weights_of(c), expected = exact(x, weight, 2);
+  for (const auto set : instruction_sets())
+    EXPECT_LT(
+        error_of(run_strided(WinogradConvolution(weight, false, 2, set), x, c, false), expected),
+        1e-5)
+        << to_string(set);
+}
+
+TEST_P(WinogradShapes, StrideTwoGradientIsThatOfTheDirectConvolution) {
+  const auto& c = GetParam();
+  const auto weight = weights_of(c), x = images(c, c.in, 1).to(at::kDouble).requires_grad_();
+  const Case half{c.n, (c.height + 1) / 2, (c.width + 1) / 2, c.in, c.out};
+  const auto gradient = images(half, c.out, 2);
+  exact(x, weight, 2).backward(gradient.to(at::kDouble));
+  for (const auto set : instruction_sets())
+    EXPECT_LT(error_of(run_strided(WinogradConvolution(weight, true, 2, set), gradient, c, true),
+                       x.grad()),
+              1e-5)
+        << to_string(set);
+}
+
+TEST_P(WinogradShapes, NoScheduleChangesABitOfStrideTwo) {
+  const auto& c = GetParam();
+  const Case half{c.n, (c.height + 1) / 2, (c.width + 1) / 2, c.in, c.out};
+  for (const bool gradient : {false, true}) {
+    const auto x = gradient ? images(half, c.out, 3) : images(c, c.in, 3);
+    WinogradConvolution convolution(weights_of(c), gradient, 2);
+    const auto expected = run_strided(convolution, x, c, gradient);
+    for (const std::int64_t tiles : {1, 3, 14})
+      for (const bool staged : {false, true}) {
+        convolution.set_schedule({tiles, staged});
+        EXPECT_TRUE(at::equal(run_strided(convolution, x, c, gradient), expected))
+            << tiles << (staged ? " staged" : "");
+      }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Sizes, WinogradShapes,
                          testing::Values(Case{1, 1, 1, 16, 16}, Case{2, 1, 5, 16, 48},
                                          Case{1, 4, 4, 64, 32}, Case{5, 2, 3, 32, 16},
@@ -111,8 +161,8 @@ TEST(Winograd, InstructionSetsWithFusedMultiplyAddAgreeBitForBit) {
   if (best_instruction_set() != InstructionSet::avx512) GTEST_SKIP() << "no AVX-512";
   const Case c{2, 9, 11, 80, 48};
   const auto x = images(c, c.in, 1), weight = weights_of(c);
-  EXPECT_TRUE(at::equal(run(WinogradConvolution(weight, false, InstructionSet::avx512), x),
-                        run(WinogradConvolution(weight, false, InstructionSet::avx2), x)));
+  EXPECT_TRUE(at::equal(run(WinogradConvolution(weight, false, 1, InstructionSet::avx512), x),
+                        run(WinogradConvolution(weight, false, 1, InstructionSet::avx2), x)));
 }
 
 TEST(Winograd, ThreadsChangeNoBit) {
@@ -178,7 +228,7 @@ TEST(Winograd, MovesWithItsWeights) {
 
 TEST(Winograd, ImpossibleInstructionsAreRefused) {
   if (best_instruction_set() == InstructionSet::avx512) GTEST_SKIP() << "all are possible";
-  EXPECT_THROW(WinogradConvolution(at::zeros({16, 16, 3, 3}), false, InstructionSet::avx512),
+  EXPECT_THROW(WinogradConvolution(at::zeros({16, 16, 3, 3}), false, 1, InstructionSet::avx512),
                OptionError);
 }
 
@@ -191,6 +241,8 @@ TEST(Winograd, SupportsWhatItComputes) {
   EXPECT_FALSE(WinogradConvolution::supports(weight.to(at::kDouble), fits));
   auto window = fits;
   window.stride = {2, 2};
+  EXPECT_TRUE(WinogradConvolution::supports(weight, window));
+  window.stride = {2, 1};
   EXPECT_FALSE(WinogradConvolution::supports(weight, window));
   window = fits;
   window.padding = {0, 0};
@@ -198,6 +250,14 @@ TEST(Winograd, SupportsWhatItComputes) {
   window = fits;
   window.groups = 2;
   EXPECT_FALSE(WinogradConvolution::supports(weight, window));
+}
+
+TEST(Winograd, PaysButForFewPixelsUnderManyWeights) {
+  const WinogradConvolution wide(at::zeros({144, 512, 3, 3}), false),
+      narrow(at::zeros({16, 16, 3, 3}), false);
+  EXPECT_FALSE(wide.pays({1, 4, 4}));
+  EXPECT_TRUE(wide.pays({64, 4, 4}));
+  EXPECT_TRUE(narrow.pays({1, 4, 4}));
 }
 
 class WinogradEpilogue : public testing::TestWithParam<InstructionSet> {
@@ -212,7 +272,7 @@ class WinogradEpilogue : public testing::TestWithParam<InstructionSet> {
 };
 
 TEST_P(WinogradEpilogue, AddsBiasAndResidual) {
-  const WinogradConvolution convolution(weight, false, GetParam());
+  const WinogradConvolution convolution(weight, false, 1, GetParam());
   const auto plain = run(convolution, x);
   EXPECT_TRUE(at::equal(run(convolution, x, {.bias = bias.const_data_ptr<float>()}), plain + bias));
   const auto both =
@@ -222,7 +282,7 @@ TEST_P(WinogradEpilogue, AddsBiasAndResidual) {
 }
 
 TEST_P(WinogradEpilogue, ResidualMayBeTheResultItself) {
-  const WinogradConvolution convolution(weight, false, GetParam());
+  const WinogradConvolution convolution(weight, false, 1, GetParam());
   auto y = residual.clone();
   Workspace workspace;
   convolution.run(x.const_data_ptr<float>(), y.data_ptr<float>(), {c.n, c.height, c.width},
@@ -231,7 +291,7 @@ TEST_P(WinogradEpilogue, ResidualMayBeTheResultItself) {
 }
 
 TEST_P(WinogradEpilogue, ReluKeepsASignOfEachValue) {
-  const WinogradConvolution convolution(weight, false, GetParam());
+  const WinogradConvolution convolution(weight, false, 1, GetParam());
   const auto plain = run(convolution, x) + residual;
   std::vector<std::uint8_t> bits(static_cast<std::size_t>(plain.numel() / 8), 0xA5);
   const Epilogue epilogue{
@@ -241,14 +301,14 @@ TEST_P(WinogradEpilogue, ReluKeepsASignOfEachValue) {
 }
 
 TEST_P(WinogradEpilogue, MaskSetsToZeroWhatAnEarlierReluDid) {
-  const WinogradConvolution convolution(weight, false, GetParam());
+  const WinogradConvolution convolution(weight, false, 1, GetParam());
   const auto bits = bits_of(mask);
   const Epilogue epilogue{.residual = residual.const_data_ptr<float>(), .mask_bits = bits.data()};
   EXPECT_TRUE(at::equal(run(convolution, x, epilogue), (run(convolution, x) + residual) * mask));
 }
 
 TEST_P(WinogradEpilogue, ReluLetsNotANumberThrough) {
-  const WinogradConvolution convolution(weight, false, GetParam());
+  const WinogradConvolution convolution(weight, false, 1, GetParam());
   auto broken = bias.clone();
   broken[3] = std::numeric_limits<float>::quiet_NaN();
   const auto y = run(convolution, x, {.bias = broken.const_data_ptr<float>(), .relu = true});
