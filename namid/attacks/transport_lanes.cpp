@@ -223,8 +223,10 @@ NAMID_INLINE double all_blocks(const RowBlocks& all, const Trial& trial, float* 
 }
 
 #if defined(__x86_64__)
-[[gnu::target("avx512f,avx512dq,avx512bw,avx512vl,prefer-vector-width=512")]] double with_avx512(
-    const RowBlocks& all, const Trial& trial, float* rows, float* scratch) {
+[[gnu::target("avx512f,avx512dq,avx512bw,avx512vl")]] double with_avx512(const RowBlocks& all,
+                                                                         const Trial& trial,
+                                                                         float* rows,
+                                                                         float* scratch) {
   return all_blocks<16>(all, trial, rows, scratch);
 }
 
