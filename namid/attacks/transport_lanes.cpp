@@ -252,6 +252,18 @@ Instructions widest_instructions() {
   return Instructions::baseline;
 }
 
+double sum_of_products(const float* a, const float* b, std::int64_t count) {
+  using P = Pair<4>;
+  Sums<4> sums;
+  std::int64_t i = 0;
+  for (; i + 8 <= count; i += 8) sums.add(P::load(a + i) * P::load(b + i));
+  double lanes[8], total = 0;
+  __builtin_memcpy(lanes, sums.of, sizeof(sums.of));
+  for (const double lane : lanes) total += lane;
+  for (; i < count; ++i) total += a[i] * b[i];
+  return total;
+}
+
 double rows_at(const RowBlocks& blocks, const Trial& trial, float* rows, float* scratch,
                Instructions instructions) {
 #if defined(__x86_64__)
