@@ -2,6 +2,7 @@
 #include "namid/attacks/capacity.h"
 
 #include "namid/attacks/norms.h"
+#include "namid/attacks/transport_rows.h"
 
 namespace namid::attacks {
 namespace {
@@ -47,7 +48,7 @@ at::Tensor moves_of(const at::Tensor& plan) {
 
 /// What stays of x; in float64, where the sum's own rounding cannot fill a pixel.
 at::Tensor rest_of(const at::Tensor& moves, const at::Tensor& x) {
-  return x - moves.sum(-1, false, at::kDouble);
+  return x - departed(moves);
 }
 
 /// Everything that does not move stays.
@@ -112,9 +113,9 @@ at::Tensor sent_back(const at::Tensor& plan, const at::Tensor& x) {
 
 at::Tensor within_cost(const at::Tensor& plan, const at::Tensor& x, const at::Tensor& costs,
                        const at::Tensor& budget) {
-  const auto moves = moves_of(plan).masked_fill(costs >= kOutside, 0);
+  auto moves = moves_of(plan).masked_fill_(costs >= kOutside, 0);
   const auto share = (budget / transport_cost(moves, costs).clamp_min(1e-300)).clamp_max(1);
-  return with_rest(moves * per_sample(share, moves).to(moves.scalar_type()), x);
+  return with_rest(moves.mul_(per_sample(share, moves).to(moves.scalar_type())), x);
 }
 
 }  // namespace namid::attacks

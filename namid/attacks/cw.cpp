@@ -5,7 +5,6 @@
 
 #include "namid/attacks/adam.h"
 #include "namid/attacks/attack_scope.h"
-#include "namid/attacks/best.h"
 #include "namid/attacks/gradient.h"
 #include "namid/attacks/losses.h"
 #include "namid/attacks/minimum_norm.h"
@@ -61,14 +60,20 @@ class CwSearch {
   AttackResult run() {
     const auto& [x, y] = std::pair(round_.x, round_.y);
     Constants constants(y, options_.initial_const);
-    best_.update(x, at::zeros_like(constants.value),
-                 reference_ ? at::zeros_like(y, at::kBool) : exceeds(surface_.logits(x, 0)), 0);
+    if (reference_) {
+      nearest_.start(x);
+    } else {
+      const auto clean = surface_.logits(x, 0);
+      nearest_.update(x, at::zeros_like(constants.value), exceeds(clean), reading(clean), 0);
+    }
     for (int search = 0; search < options_.searches; ++search) {
       const bool last = search + 1 == options_.searches;
       if (reference_ && last && options_.searches >= 10) constants.value = constants.high.clone();
       constants.next(minimise(constants.value, search * options_.steps));
     }
-    auto result = within_budget(best_.result(), round_, options_.budget, options_.targeted,
+    const auto forwards = surface_.finish().forwards / y.size(0);
+    auto result = within_budget(nearest_.found(forwards, context_), round_, options_.budget,
+                                options_.targeted,
                                 [&](const at::Tensor& at) { return surface_.logits(at, total()); });
     result.passes = surface_.finish();
     return result;
@@ -78,6 +83,9 @@ class CwSearch {
   static at::Tensor image(const at::Tensor& w) { return (w.tanh() + 1) / 2; }
   int total() const { return options_.searches * options_.steps; }
 
+  Reading reading(const at::Tensor& logits) const {
+    return reading_of(logits, round_.y, options_.targeted);
+  }
   at::Tensor exceeds(const at::Tensor& logits) const {
     return options_.kappa == 0 ? fooled(logits, round_.y, options_.targeted)
                                : margin_of(logits, round_.y, options_.targeted) > options_.kappa;
@@ -104,7 +112,7 @@ class CwSearch {
       }
       const auto success = exceeds(point.logits);
       const auto distance = perturbation_norms(x_adv, reference_ ? origin_ : round_.x, Norm::l2);
-      best_.update(x_adv, -distance, success, first_step + step);
+      nearest_.update(x_adv, distance, success, reading(point.logits), first_step + step);
       succeeded.logical_or_(success);
       const auto slope = away * 2 - point.gradient * c;
       adam.step(delta, slope * (1 - t.square()) / 2);
@@ -118,7 +126,7 @@ class CwSearch {
   bool reference_;
   LossSurface surface_;
   at::Tensor w_, origin_;
-  Best best_;
+  Nearest nearest_;
 };
 
 }  // namespace

@@ -50,7 +50,8 @@ constexpr int rounds(const CwOptions& /*options*/, std::int64_t /*classes*/ = 0)
 /// counts Adam steps over all searches, `loss` is the margin. context.loss and context.gradient
 /// replace the first summand, climbed.
 ///
-/// Passes per sample: searches · steps + 2 forwards, searches · steps backwards.
+/// Passes per sample: searches · steps + 1 forwards, one more where the point found had to be moved
+/// into the ball, searches · steps backwards.
 ///
 /// Deviations from the paper: s is 1 − 10⁻³, since pixels of exactly 0 or 1 hardly move with 1 −
 /// 10⁻⁶; distances are to x itself, in float64; no search is cut short. compat = reference

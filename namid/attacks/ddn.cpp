@@ -5,7 +5,6 @@
 #include <numbers>
 
 #include "namid/attacks/attack_scope.h"
-#include "namid/attacks/best.h"
 #include "namid/attacks/draws.h"
 #include "namid/attacks/gradient.h"
 #include "namid/attacks/losses.h"
@@ -45,15 +44,15 @@ AttackResult search(const Classifier& model, const Round& round, const DdnOption
   const auto& x = round.x;
   auto delta = at::zeros_like(x);
   auto norm = at::full_like(round.y, options.initial_norm, at::kDouble);
-  Best best;
-  best.update(x, at::zeros_like(norm), at::zeros_like(round.y, at::kBool), 0);
+  Nearest nearest;
   for (int step = 0; step < options.steps; ++step) {
     if (context.stop) context.stop->check();
     const auto x_adv = x + delta;
     const auto point = surface.gradient(x_adv, step);
     const auto adversarial = fooled(point.logits, round.y, options.targeted);
     if (context.observe) context.observe(step, point.loss.mean().item<double>());
-    best.update(x_adv, -perturbation_norms(x_adv, x, Norm::l2), adversarial, step);
+    nearest.update(x_adv, perturbation_norms(x_adv, x, Norm::l2), adversarial,
+                   reading_of(point.logits, round.y, options.targeted), step);
     delta.add_(direction(point.gradient, draws, step), step_size(step, options.steps));
     norm.mul_(at::where(adversarial, 1 - options.gamma, 1 + options.gamma));
     const auto scale = norm / sample_norms(delta, Norm::l2).clamp_min(1e-30);
@@ -61,7 +60,7 @@ AttackResult search(const Classifier& model, const Round& round, const DdnOption
     delta = quantised(x + delta, options.levels).clamp(0, 1) - x;
   }
   auto result =
-      within_budget(best.result(), round, options.budget, options.targeted,
+      within_budget(nearest.found(options.steps, context), round, options.budget, options.targeted,
                     [&](const at::Tensor& at) { return surface.logits(at, options.steps); });
   result.passes = surface.finish();
   return result;

@@ -42,9 +42,10 @@ constexpr int rounds(const DdnOptions& /*options*/, std::int64_t /*classes*/ = 0
 /// (minimum_norm.h) says: a large epsilon gives the search without a bound. A sample that is
 /// misclassified already is returned as it is. `step` is k, `loss` the margin.
 ///
-/// Passes per sample: steps + 1 forwards, steps backwards. Deviations from the paper: as in
-/// advertorch 0.2.3 the last δ is not judged, and a vanishing gradient is replaced by normal draws.
-/// Distances are taken in float64. levels 1 is refused: every image would be black.
+/// Passes per sample: steps forwards, one more where the point found had to be moved into the ball,
+/// steps backwards. Deviations from the paper: as in advertorch 0.2.3 the last δ is not judged, and
+/// a vanishing gradient is replaced by normal draws. Distances are taken in float64. levels 1 is
+/// refused: every image would be black.
 ///
 /// OptionError before the first pass for unfit arguments; NumericError; run::Interrupted.
 AttackResult ddn(const Classifier& model, const at::Tensor& x, const at::Tensor& y,

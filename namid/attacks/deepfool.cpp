@@ -8,7 +8,6 @@
 #include "namid/attacks/checks.h"
 #include "namid/attacks/gradient.h"
 #include "namid/attacks/logit_gradients.h"
-#include "namid/attacks/losses.h"
 #include "namid/attacks/minimum_norm.h"
 #include "namid/attacks/norms.h"
 #include "namid/attacks/rivals.h"
@@ -29,14 +28,26 @@ DeepFoolOptions as_library(DeepFoolOptions options) {
   return options;
 }
 
+/// DeepFoolRows on their way: which of the round's they are, image, label, candidates, sum of their
+/// steps and present point.
+struct DeepFoolRows {
+  at::Tensor index, x, y, classes, total, x_adv;
+
+  void keep(const at::Tensor& rows) {
+    for (auto* each : {&index, &x, &y, &classes, &total, &x_adv})
+      *each = each->index_select(0, rows);
+  }
+};
+
 /// r_i of each row.
-at::Tensor step_over(LogitGradients& surface, const at::Tensor& x_adv, const at::Tensor& y,
-                     const at::Tensor& classes, int step, const DeepFoolOptions& options) {
+at::Tensor step_over(LogitGradients& surface, const LogitGradients::Point& here,
+                     const DeepFoolRows& rows, int step, const DeepFoolOptions& options) {
   const auto norm = options.budget.norm;
+  const auto& y = rows.y;
   const double margin = options.compat == Compat::torchattacks ? 0 : 1e-4;
   auto distance = at::full({y.size(0)}, kFar, y.options().dtype(at::kDouble));
-  auto nearest = at::zeros_like(x_adv);
-  surface.differences(x_adv, y, classes, step, [&](const at::Tensor& f, const at::Tensor& w) {
+  auto nearest = at::zeros_like(rows.x_adv);
+  surface.differences(here, y, rows.classes, step, [&](const at::Tensor& f, const at::Tensor& w) {
     const auto away = f.to(at::kDouble).abs() / sample_norms(w, dual(norm)).clamp_min(kFloor);
     const auto nearer = away < distance;
     const auto unit =
@@ -49,17 +60,6 @@ at::Tensor step_over(LogitGradients& surface, const at::Tensor& x_adv, const at:
   return nearest * per_sample(distance + margin, nearest).to(at::kFloat);
 }
 
-/// DeepFoolRows on their way: which of the round's they are, image, label, candidates, sum of their
-/// steps and present point.
-struct DeepFoolRows {
-  at::Tensor index, x, y, classes, total, x_adv;
-
-  void keep(const at::Tensor& rows) {
-    for (auto* each : {&index, &x, &y, &classes, &total, &x_adv})
-      *each = each->index_select(0, rows);
-  }
-};
-
 void advance(DeepFoolRows& rows, const at::Tensor& step, const DeepFoolOptions& options) {
   if (options.compat == Compat::foolbox) {
     rows.total = rows.total + step;
@@ -70,34 +70,43 @@ void advance(DeepFoolRows& rows, const at::Tensor& step, const DeepFoolOptions& 
 }
 
 /// Nearer to x on the segment from x to x_adv, and still misclassified.
-at::Tensor way_back(LogitGradients& surface, const Round& round, const at::Tensor& x_adv,
-                    const DeepFoolOptions& options) {
+void go_back(LogitGradients& surface, const Round& round, AttackResult& found,
+             const DeepFoolOptions& options) {
+  const auto far = found.x_adv.clone();
   auto low = at::zeros_like(round.y, at::kDouble), high = at::ones_like(low);
-  auto kept = x_adv;
   for (int i = 0; i < options.bisections; ++i) {
     const auto middle = (low + high) / 2;
     const auto point =
-        at::lerp(round.x, x_adv, per_sample(middle, x_adv).to(at::kFloat).expand_as(x_adv));
-    const auto crossed = fooled(surface.logits(point, options.steps), round.y, false);
+        at::lerp(round.x, far, per_sample(middle, far).to(at::kFloat).expand_as(far));
+    const auto [crossed, margin] = reading_of(surface.logits(point, options.steps), round.y, false);
     high = at::where(crossed, middle, high);
     low = at::where(crossed, low, middle);
-    kept = at::where(per_sample(crossed, point), point, kept);
+    found.x_adv = at::where(per_sample(crossed, point), point, found.x_adv);
+    found.loss = at::where(crossed, margin, found.loss);
   }
-  return kept;
+}
+
+/// The rows' points that just crossed become what was found.
+void keep_crossed(AttackResult& found, const DeepFoolRows& rows, const Reading& reading, int step) {
+  const auto now = rows.index.index({reading.fooled});
+  found.x_adv.index_copy_(0, now, rows.x_adv.index({reading.fooled}));
+  found.loss.index_copy_(0, now, reading.margin.index({reading.fooled}));
+  found.step.index_fill_(0, now, step);
+  found.success.index_fill_(0, now, true);
 }
 
 AttackResult search(const Classifier& model, const Round& round, const DeepFoolOptions& options,
                     const Context& context) {
   LogitGradients surface(kDeepFool, model, context);
-  const auto clean = surface.logits(round.x, 0);
-  const auto classes = rival_classes(clean, round.y, options.candidates);
-  auto done = fooled(clean, round.y, false);
+  auto here = surface.point(round.x, 0);
+  const auto clean = reading_of(here.logits.detach(), round.y, false);
+  const auto classes = rival_classes(here.logits.detach(), round.y, options.candidates);
   AttackResult found{.x_adv = round.x.clone(),
-                     .success = {},
+                     .success = clean.fooled.clone(),
                      .step = at::zeros_like(round.y),
-                     .loss = {},
+                     .loss = clean.margin.clone(),
                      .passes = {},
-                     .forwards = at::full_like(round.y, 2 + options.bisections),
+                     .forwards = at::full_like(round.y, 1 + options.bisections),
                      .backwards = at::zeros_like(round.y)};
   DeepFoolRows rows{at::arange(round.y.size(0), round.y.options()),
                     round.x,
@@ -107,26 +116,26 @@ AttackResult search(const Classifier& model, const Round& round, const DeepFoolO
                     round.x};
   for (int step = 0; step < options.steps; ++step) {
     if (context.stop) context.stop->check();
-    if (context.compact) {
-      const auto left = done.index_select(0, rows.index).logical_not().nonzero().squeeze(1);
-      if (left.numel() == 0) break;
-      rows.keep(left);
+    const auto left = found.success.index_select(0, rows.index).logical_not();
+    if (context.compact && !left.all().item<bool>()) {
+      rows.keep(left.nonzero().squeeze(1));
+      if (rows.index.numel() == 0) break;
+      here = {};  // its graph holds the rows that left, too
+      here = surface.point(rows.x_adv, step);
     }
-    advance(rows, step_over(surface, rows.x_adv, rows.y, rows.classes, step, options), options);
-    const auto logits = surface.logits(rows.x_adv, step);
-    const auto margin = attack_loss(AttackLoss::margin, logits, rows.y);
-    if (context.observe) context.observe(step, margin.mean().item<double>());
-    const auto active = done.index_select(0, rows.index).logical_not();
-    const auto crossed = fooled(logits, rows.y, false) & active;
-    const auto now = rows.index.index({crossed});
-    found.x_adv.index_copy_(0, now, rows.x_adv.index({crossed}));
-    found.step.index_fill_(0, now, step + 1);
-    found.forwards.index_add_(0, rows.index, active.to(at::kLong) * 2);
+    advance(rows, step_over(surface, here, rows, step, options), options);
+    here = surface.point(rows.x_adv, step);
+    auto reading = reading_of(here.logits.detach(), rows.y, false);
+    if (context.observe) context.observe(step, reading.margin.mean().item<double>());
+    const auto active = found.success.index_select(0, rows.index).logical_not();
+    reading.fooled = reading.fooled & active;
+    found.forwards.index_add_(0, rows.index, active.to(at::kLong));
     found.backwards.index_add_(0, rows.index, active.to(at::kLong) * classes.size(1));
-    done.index_fill_(0, now, true);
+    keep_crossed(found, rows, reading, step + 1);
   }
-  found.x_adv = way_back(surface, round, found.x_adv, options);
-  found = within_budget(found, round, options.budget, false,
+  go_back(surface, round, found, options);
+  const auto read = at::ones_like(found.success);
+  found = within_budget({found, read, context.compact}, round, options.budget, false,
                         [&](const at::Tensor& at) { return surface.logits(at, options.steps); });
   found.passes = surface.finish();
   return found;

@@ -45,8 +45,10 @@ constexpr int rounds(const DeepFoolOptions& /*options*/, std::int64_t /*classes*
 /// found. A sample that is misclassified already is returned as it is. `step` is the number of
 /// steps, `loss` the margin. It is no attack of a ball: its strength is the norm it finds.
 ///
-/// Passes per sample and K candidates besides y, of a search of s steps: 2 s + bisections + 2
-/// forwards, K s backwards. With context.compact rows that are done leave the batch.
+/// Passes per sample and K candidates besides y, of a search of s steps: s + bisections + 1
+/// forwards, one more where the point found had to be moved into the ball, K s backwards. A step's
+/// gradients come from the forward that judged its point; with context.compact rows that are done
+/// leave the batch, and the others are forwarded once more, without them.
 ///
 /// Deviations from the paper: each step starts at the clipped point, where the paper adds up steps
 /// that know no box (docs/comparison.md has what this gains); the floor 1e-6 (a class of zero

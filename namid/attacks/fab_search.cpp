@@ -57,7 +57,8 @@ Hyperplane nearest_boundary(LogitGradients& surface, const Rows& rows, int step,
   auto distance = at::full({u.size(0)}, kInfinity, u.options().dtype(at::kDouble));
   Hyperplane nearest{at::zeros_like(u), at::zeros_like(distance)};
   surface.differences(
-      u, rows.y, rows.classes, step, [&](const at::Tensor& value, const at::Tensor& w) {
+      surface.point(u, step), rows.y, rows.classes, step,
+      [&](const at::Tensor& value, const at::Tensor& w) {
         const auto steepness = sample_norms(w, dual(norm));
         const auto away = as_reference
                               ? value.abs() / (steepness + 1e-12)
@@ -144,10 +145,9 @@ AttackResult bounded_round(const Classifier& model, const Round& round, const Fa
     const auto inside = per_sample(-result.loss <= options.budget.epsilon, round.x);
     result.x_adv = at::where(inside, result.x_adv, round.x);
   }
-  result = within_budget(result, round, options.budget, false, [&](const at::Tensor& x_adv) {
-    return surface.logits(x_adv, options.steps);
-  });
-  result.forwards.add_(1);
+  result =
+      within_budget({.at = result}, round, options.budget, false,
+                    [&](const at::Tensor& x_adv) { return surface.logits(x_adv, options.steps); });
   result.passes = surface.finish();
   return result;
 }

@@ -6,7 +6,6 @@
 #include <numbers>
 
 #include "namid/attacks/attack_scope.h"
-#include "namid/attacks/best.h"
 #include "namid/attacks/gradient.h"
 #include "namid/attacks/losses.h"
 #include "namid/attacks/minimum_norm.h"
@@ -89,8 +88,7 @@ AttackResult search(const Classifier& model, const Round& round, const FmnOption
       at::full_like(widest, norm == Norm::l0 ? 1 : std::numeric_limits<double>::infinity());
   auto smallest = widest.clone();
   auto found = at::zeros_like(round.y, at::kBool);
-  Best best;
-  best.update(x, at::zeros_like(widest), found, 0);
+  Nearest nearest;
   for (int step = 0; step < options.steps; ++step) {
     if (context.stop) context.stop->check();
     const double gamma = falling(options.gamma, options.gamma_final, step, options.steps);
@@ -99,7 +97,8 @@ AttackResult search(const Classifier& model, const Round& round, const FmnOption
     if (context.observe) context.observe(step, point.loss.mean().item<double>());
     const auto adversarial = fooled(point.logits, round.y, options.targeted);
     const auto length = perturbation_norms(x_adv, x, norm);
-    best.update(x_adv, -length, adversarial, step);
+    nearest.update(x_adv, length, adversarial, reading_of(point.logits, round.y, options.targeted),
+                   step);
     smallest = at::where(adversarial, at::minimum(smallest, length), smallest);
     found = found | adversarial;
     const auto height = options.overshoot * point.loss.to(at::kDouble).abs();
@@ -116,7 +115,7 @@ AttackResult search(const Classifier& model, const Round& round, const FmnOption
     delta = (x + delta).clamp(0, 1) - x;
   }
   auto result =
-      within_budget(best.result(), round, options.budget, options.targeted,
+      within_budget(nearest.found(options.steps, context), round, options.budget, options.targeted,
                     [&](const at::Tensor& at) { return surface.logits(at, options.steps); });
   result.passes = surface.finish();
   return result;

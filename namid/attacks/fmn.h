@@ -58,14 +58,14 @@ constexpr int rounds(const FmnOptions& /*options*/, std::int64_t /*classes*/ = 0
 /// says: a large epsilon gives the search without a bound. A sample that is misclassified already
 /// is returned as it is. `step` is k, `loss` ℓ. context.loss and context.gradient replace ℓ.
 ///
-/// Passes per sample: steps + 1 forwards, steps backwards. Deviations from the paper: overshoot;
-/// sphere and longer steps; the last δ is not judged; norms in float64; in l0 ε never falls to 0,
-/// where δ could not move.
-/// An l0 search of T steps that finds nothing has tried some T entries: give it steps for the rest.
-/// The paper's Π_ε never moves δ outwards, so that where the box cuts its steps δ lags behind ε
-/// and stops short of boundaries that exist; hence sphere and longer steps (docs/comparison.md has
-/// what they gain). compat = reference: the paper's step and projection. Where logits saturate, the
-/// linearised boundary lies far behind the real one and the sphere can lead past it.
+/// Passes per sample: steps forwards, one more where the point found had to be moved into the ball,
+/// steps backwards. Deviations from the paper: overshoot; sphere and longer steps; the last δ is
+/// not judged; norms in float64; in l0 ε never falls to 0, where δ could not move. An l0 search of
+/// T steps that finds nothing has tried some T entries: give it steps for the rest. The paper's Π_ε
+/// never moves δ outwards, so that where the box cuts its steps δ lags behind ε and stops short of
+/// boundaries that exist; hence sphere and longer steps (docs/comparison.md has what they gain).
+/// compat = reference: the paper's step and projection. Where logits saturate, the linearised
+/// boundary lies far behind the real one and the sphere can lead past it.
 ///
 /// OptionError before the first pass for unfit arguments; NumericError; run::Interrupted.
 AttackResult fmn(const Classifier& model, const at::Tensor& x, const at::Tensor& y,

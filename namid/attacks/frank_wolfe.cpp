@@ -9,9 +9,9 @@ AttackResult frank_wolfe(const Classifier& model, const at::Tensor& x, const at:
   validate(options, kWhere);
   const auto next = [&](const TransportBall& ball, const at::Tensor& plan,
                         const at::Tensor& gradient, int step) {
-    const auto vertex =
+    auto vertex =
         entropic_oracle(gradient, ball.x, ball.costs, ball.limit, options.gamma, options.oracle);
-    return plan + (vertex - plan) * (2.0 / (step + 2));
+    return vertex.sub_(plan).mul_(2.0 / (step + 2)).add_(plan);
   };
   return climb_plans(model, x, y, plan_form(kWhere, options, next), context);
 }

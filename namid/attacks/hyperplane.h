@@ -21,9 +21,14 @@ struct Hyperplane {
 /// With c = |⟨w,t⟩ − b|, every coordinate moves against s w_i, s = sign(⟨w,t⟩ − b), and has the
 /// room p_i to the border on that side. L∞ and L2: d_i = −s sign(w_i) min(λ v_i, p_i) with the
 /// speeds v_i = 1 (L∞) or |w_i| (L2), λ the root of Σ_i |w_i| min(λ v_i, p_i) = c: piecewise linear
-/// with breakpoints p_i / v_i, found by a sort and prefix sums. L1: the coordinates of largest
+/// with breakpoints p_i / v_i, found by Newton's method row by row on the CPU, elsewhere by a sort
+/// and prefix sums. L1: the coordinates of largest
 /// |w_i| move one after the other, each as far as it can, until c is reached. Coordinates of weight
 /// 0 stay. All in float64, without bisection; t + d leaves the box by its rounding at most.
 at::Tensor hyperplane_projection(const at::Tensor& t, const Hyperplane& plane, Norm norm);
+
+/// The same by whole tensors, on any device.
+at::Tensor hyperplane_projection_by_sorting(const at::Tensor& t, const Hyperplane& plane,
+                                            Norm norm);
 
 }  // namespace namid::attacks

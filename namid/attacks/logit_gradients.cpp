@@ -26,12 +26,16 @@ at::Tensor LogitGradients::logits(const at::Tensor& x, std::int64_t step) {
   return forward(x, step).detach();
 }
 
-void LogitGradients::differences(const at::Tensor& x, const at::Tensor& y,
-                                 const at::Tensor& classes, std::int64_t step,
-                                 const Visitor& visit) {
+LogitGradients::Point LogitGradients::point(const at::Tensor& x, std::int64_t step) {
   const c10::AutoGradMode with_graph(true);
   const auto leaf = x.detach().requires_grad_(true);
-  const auto logits = forward(leaf, step);
+  return {leaf, forward(leaf, step)};
+}
+
+void LogitGradients::differences(const Point& point, const at::Tensor& y, const at::Tensor& classes,
+                                 std::int64_t step, const Visitor& visit) {
+  const c10::AutoGradMode with_graph(true);
+  const auto& [leaf, logits] = point;
   const auto all = logits.gather(1, classes) - logits.gather(1, y.unsqueeze(1));
   for (std::int64_t column = 0; column < classes.size(1); ++column) {
     const auto difference = all.select(1, column);
@@ -44,7 +48,7 @@ void LogitGradients::differences(const at::Tensor& x, const at::Tensor& y,
       throw OptionError(str("[", where_,
                             "] the logits have no gradient with respect to x: the model is not ",
                             "differentiable"));
-    meter_.count(0, x.size(0));
+    meter_.count(0, leaf.size(0));
     meter_.check_finite("gradient", gradient, step);
     const c10::AutoGradMode without_graph(false);
     visit(difference.detach(), gradient);

@@ -25,10 +25,15 @@ class LogitGradients {
 
   /// One forward: float32 (N, C).
   at::Tensor logits(const at::Tensor& x, std::int64_t step);
-  /// One forward and M backwards: calls `visit` for c in each column of `classes`, int64 (N, M), in
-  /// turn, so that no more than one gradient is held. OptionError for a model that is not
-  /// differentiable; NumericError as PassMeter.
-  void differences(const at::Tensor& x, const at::Tensor& y, const at::Tensor& classes,
+  /// A forward whose graph waits for gradients.
+  struct Point {
+    at::Tensor x, logits;
+  };
+  Point point(const at::Tensor& x, std::int64_t step);
+  /// M backwards from a point, which is then used up: calls `visit` for c in each column of
+  /// `classes`, int64 (N, M), in turn, so that no more than one gradient is held. OptionError for a
+  /// model that is not differentiable; NumericError as PassMeter.
+  void differences(const Point& point, const at::Tensor& y, const at::Tensor& classes,
                    std::int64_t step, const Visitor& visit);
 
   /// Throws what was deferred; returns the passes made so far.

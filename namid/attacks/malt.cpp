@@ -33,12 +33,13 @@ MaltRanking ranking_of(LogitGradients& surface, const at::Tensor& x, const at::T
   const auto classes = rival_classes(logits, y, candidates);
   const auto predicted = std::get<0>(logits.max(1)).to(at::kDouble);
   std::vector<at::Tensor> scores;
-  surface.differences(x, y, classes, 0, [&](const at::Tensor&, const at::Tensor& gradient) {
-    const auto column = static_cast<std::int64_t>(scores.size());
-    const auto behind = predicted - logits.gather(1, classes.narrow(1, column, 1)).squeeze(1);
-    const auto slope = sample_norms(gradient, dual(norm));
-    scores.push_back(at::where(slope > 0, behind / slope.clamp_min(1e-300), kNever));
-  });
+  surface.differences(
+      surface.point(x, 0), y, classes, 0, [&](const at::Tensor&, const at::Tensor& gradient) {
+        const auto column = static_cast<std::int64_t>(scores.size());
+        const auto behind = predicted - logits.gather(1, classes.narrow(1, column, 1)).squeeze(1);
+        const auto slope = sample_norms(gradient, dual(norm));
+        scores.push_back(at::where(slope > 0, behind / slope.clamp_min(1e-300), kNever));
+      });
   const auto all = at::stack(scores, 1);
   const auto order = all.argsort(/*stable=*/true, 1, /*descending=*/false);
   return {classes.gather(1, order), all.gather(1, order)};

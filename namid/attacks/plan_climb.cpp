@@ -48,15 +48,16 @@ AttackResult climb_plan(const Classifier& model, const Round& round, const PlanF
   for (int step = 0; step < form.steps; ++step) {
     if (context.stop) context.stop->check();
     const auto allowed = without_overflow(plan);
-    const auto image = image_of(allowed);
+    const auto arrived_there = arrived(allowed, form.kernel);
+    const auto image = arrived_there.clamp(0, 1);
     const auto point = surface.gradient(image, step);
     if (context.observe) context.observe(step, point.loss.mean().item<double>());
     if (form.judge == Judge::best)
       best.update(allowed, image, point, fooled(point.logits, y, false), step);
     if (form.budget.epsilon == 0) continue;
-    const auto piled = arrived(plan, form.kernel);
-    const auto gradient = point.gradient * ((piled >= 0) & (piled <= 1));
-    plan = form.next(ball, plan, of_unit_height(gathered(gradient, form.kernel)), step);
+    const auto piled = allowed.is_same(plan) ? arrived_there : arrived(plan, form.kernel);
+    const auto gradient = of_unit_height(point.gradient * ((piled >= 0) & (piled <= 1)));
+    plan = form.next(ball, plan, gathered(gradient, form.kernel), step);
     plan = within_cost(plan, x, ball.costs, ball.limit);
   }
   plan = without_overflow(plan);

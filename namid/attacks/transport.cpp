@@ -199,6 +199,8 @@ at::Tensor gathered(const at::Tensor& gradient, int kernel) {
 }
 
 at::Tensor transport_cost(const at::Tensor& plan, const at::Tensor& costs) {
+  if (PackedRows::take(plan) && costs.scalar_type() == at::kFloat)
+    return cost_by_images(plan, costs);
   return (plan * costs).sum(sample_dims(plan), false, at::kDouble);
 }
 
@@ -244,7 +246,7 @@ at::Tensor entropic_oracle(const at::Tensor& gradient, const at::Tensor& x, cons
                            const at::Tensor& budget, double gamma, const Bisection& bisection) {
   const auto inside = costs < kOutside;
   const auto reach =
-      (x.unsqueeze(-1) * at::where(inside, costs, 0)).flatten(1).sum(1, false, at::kDouble);
+      (x * at::where(inside, costs, 0).sum(-1, false, at::kDouble)).flatten(1).sum(1);
   const auto high =
       (largest(gradient) * 2 + (reach / budget.clamp_min(1e-30)).clamp_min(1e-30).log() * gamma)
           .clamp_min(0);

@@ -223,8 +223,10 @@ NAMID_INLINE double all_blocks(const RowBlocks& all, const Trial& trial, float* 
 }
 
 #if defined(__x86_64__)
-[[gnu::target("avx512f,avx512dq,avx512bw,avx512vl,prefer-vector-width=512")]] double with_avx512(
-    const RowBlocks& all, const Trial& trial, float* rows, float* scratch) {
+[[gnu::target("avx512f,avx512dq,avx512bw,avx512vl")]] double with_avx512(const RowBlocks& all,
+                                                                         const Trial& trial,
+                                                                         float* rows,
+                                                                         float* scratch) {
   return all_blocks<16>(all, trial, rows, scratch);
 }
 
@@ -248,6 +250,18 @@ Instructions widest_instructions() {
   if (__builtin_cpu_supports("avx2")) return Instructions::avx2;
 #endif
   return Instructions::baseline;
+}
+
+double sum_of_products(const float* a, const float* b, std::int64_t count) {
+  using P = Pair<4>;
+  Sums<4> sums;
+  std::int64_t i = 0;
+  for (; i + 8 <= count; i += 8) sums.add(P::load(a + i) * P::load(b + i));
+  double lanes[8], total = 0;
+  __builtin_memcpy(lanes, sums.of, sizeof(sums.of));
+  for (const double lane : lanes) total += lane;
+  for (; i < count; ++i) total += a[i] * b[i];
+  return total;
 }
 
 double rows_at(const RowBlocks& blocks, const Trial& trial, float* rows, float* scratch,

@@ -38,4 +38,7 @@ struct Trial {
 double rows_at(const RowBlocks& blocks, const Trial& trial, float* rows, float* scratch,
                Instructions instructions);
 
+/// Σ a_i b_i of products rounded to float32, summed in float64.
+double sum_of_products(const float* a, const float* b, std::int64_t count);
+
 }  // namespace namid::attacks

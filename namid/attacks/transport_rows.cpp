@@ -24,7 +24,42 @@ at::Tensor packed(const at::Tensor& rows) {
   return moves.view({rows.size(0), rows.size(2), -1, kLanes}).transpose(1, 2).contiguous();
 }
 
+at::Tensor over_channels(const std::vector<double>& of_image, std::int64_t channels) {
+  const auto images = static_cast<std::int64_t>(of_image.size());
+  auto sums = at::zeros({images / channels}, at::kDouble);
+  for (std::int64_t i = 0; i < images; ++i)
+    sums.data_ptr<double>()[i / channels] += of_image[static_cast<std::size_t>(i)];
+  return sums;
+}
+
 }  // namespace
+
+at::Tensor departed(const at::Tensor& plan) {
+  if (!PackedRows::take(plan)) return plan.sum(-1, false, at::kDouble);
+  const auto planes = plan.movedim(4, 2).contiguous();
+  const auto moves = planes.size(2), pixels = planes.stride(2);
+  auto sums = at::zeros(plan.sizes().slice(0, 4), plan.options().dtype(at::kDouble));
+  at::parallel_for(0, plan.size(0) * plan.size(1), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto row = begin * moves; row < end * moves; ++row) {
+      const auto* from = planes.const_data_ptr<float>() + row * pixels;
+      auto* to = sums.data_ptr<double>() + row / moves * pixels;
+      for (std::int64_t i = 0; i < pixels; ++i) to[i] += from[i];
+    }
+  });
+  return sums;
+}
+
+at::Tensor cost_by_images(const at::Tensor& plan, const at::Tensor& costs) {
+  const auto planes = plan.movedim(4, 2).contiguous(), of_moves = costs.movedim(2, 0).contiguous();
+  const auto images = plan.size(0) * plan.size(1), size = of_moves.numel();
+  std::vector<double> of_image(static_cast<std::size_t>(images));
+  at::parallel_for(0, images, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = begin; i < end; ++i)
+      of_image[static_cast<std::size_t>(i)] = sum_of_products(
+          planes.const_data_ptr<float>() + i * size, of_moves.const_data_ptr<float>(), size);
+  });
+  return over_channels(of_image, plan.size(1));
+}
 
 bool PackedRows::take(const at::Tensor& plan) {
   return plan.is_cpu() && plan.scalar_type() == at::kFloat;
@@ -61,10 +96,7 @@ at::Tensor PackedRows::run(const at::Tensor& lambda, const at::Tensor& rows) con
                   scratch.data(), instructions_);
     }
   });
-  auto cost = at::zeros({samples_}, lambda.options().dtype(at::kDouble));
-  for (std::int64_t i = 0; i < images; ++i)
-    cost.data_ptr<double>()[i / channels_] += of_image[static_cast<std::size_t>(i)];
-  return cost;
+  return over_channels(of_image, channels_);
 }
 
 at::Tensor PackedRows::plan(const at::Tensor& lambda) const {

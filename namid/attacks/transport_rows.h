@@ -34,4 +34,10 @@ class PackedRows {
   at::Tensor values_, totals_, costs_;
 };
 
+/// Σ_k of each row of a plan, float64 (N, C, H, W).
+at::Tensor departed(const at::Tensor& plan);
+
+/// ⟨costs, plan⟩ of each sample, float64 (N), of a plan that PackedRows take.
+at::Tensor cost_by_images(const at::Tensor& plan, const at::Tensor& costs);
+
 }  // namespace namid::attacks

@@ -112,6 +112,20 @@ TEST(HyperplaneProjection, EndsOnThePlaneInsideTheBox) {
   }
 }
 
+TEST(HyperplaneProjection, ByRowsAndBySortingAreTheSame) {
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    Problem problem(seed, {3, 11, 13});
+    problem.b.narrow(0, 0, 10).add_(at::linspace(-400, 400, 10, at::kDouble));  // out of reach
+    problem.w[10].zero_();
+    problem.b[11].copy_(values_on(problem.w, problem.t)[11]);  // there already
+    for (const auto norm : kNorms) {
+      const Hyperplane plane{problem.w, problem.b};
+      EXPECT_TRUE(at::allclose(hyperplane_projection(problem.t, plane, norm),
+                               hyperplane_projection_by_sorting(problem.t, plane, norm), 0, 1e-13));
+    }
+  }
+}
+
 TEST(HyperplaneProjection, NoOtherPointOfPlaneAndBoxIsNearer) {
   for (std::uint64_t seed = 0; seed < 5; ++seed) {
     const Problem problem(seed);

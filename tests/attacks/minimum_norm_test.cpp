@@ -7,6 +7,7 @@
 #include "namid/attacks/ddn.h"
 #include "namid/attacks/deepfool.h"
 #include "namid/attacks/fmn.h"
+#include "namid/attacks/losses.h"
 #include "namid/attacks/norms.h"
 
 namespace namid::attacks {
@@ -185,6 +186,87 @@ TEST(MinimumNorm, TargetedEndsInTheTarget) {
   expect_target(
       cw(model, x, target, {.budget = budget, .steps = 100, .step_size = 0.05, .targeted = true}),
       8);
+}
+
+/// Attacks by name with few steps, and the passes that a right image takes: before the move into
+/// the ball, and with it.
+struct Passage {
+  Contract contract;
+  std::int64_t forwards;
+};
+
+class MinimumNormPasses : public ::testing::TestWithParam<Passage> {
+ protected:
+  AttackResult attacked(double epsilon, bool compact = true) const {
+    return contracted(GetParam().contract, {Norm::l2, epsilon})(
+        model, x, y, {.random = Random(0, "passes"), .compact = compact});
+  }
+  void expect_truth(const AttackResult& result) const {
+    const auto logits = model(result.x_adv);
+    EXPECT_TRUE(at::equal(result.success, logits.argmax(1) != y));
+    const auto margin = attack_loss(AttackLoss::margin, logits, y);
+    EXPECT_TRUE(at::allclose(result.loss, margin, 0, 1e-5)) << result.loss << margin;
+  }
+  Classifier model = curved({1, 4, 5});
+  at::Tensor x = images(6, {1, 4, 5});
+  at::Tensor y = model(x).argmax(1);
+};
+
+TEST_P(MinimumNormPasses, APointThatIsKeptAsItWasJudgedIsNotJudgedAgain) {
+  const auto far = attacked(kUnbounded);
+  ASSERT_GE(far.success.sum().item<std::int64_t>(), 4) << "what was not found is x, read too";
+  expect_truth(far);
+  EXPECT_TRUE(far.forwards.eq(GetParam().forwards).all().item<bool>()) << far.forwards;
+  const auto staying = attacked(kUnbounded, false);
+  EXPECT_TRUE(at::equal(staying.x_adv, far.x_adv));
+  EXPECT_TRUE(at::equal(staying.loss, far.loss));
+  EXPECT_TRUE(at::equal(staying.forwards, far.forwards));
+}
+
+TEST_P(MinimumNormPasses, OneThatIsMovedIntoTheBallIs) {
+  const auto norms = perturbation_norms(attacked(kUnbounded).x_adv, x, Norm::l2);
+  const double epsilon = norms.median().item<double>();
+  for (const bool compact : {true, false}) {
+    const auto near = attacked(epsilon, compact);
+    expect_truth(near);
+    EXPECT_TRUE(at::equal(near.forwards - GetParam().forwards, (norms > epsilon).to(at::kLong)));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, MinimumNormPasses,
+    ::testing::Values(Passage{{.attack = "cw",
+                               .options = {{"steps", "10"},
+                                           {"searches", "2"},
+                                           {"initial_const", "10"},
+                                           {"step_size", "0.1"}}},
+                              21},
+                      Passage{{.attack = "ddn", .options = {{"steps", "15"}}}, 15},
+                      Passage{{.attack = "fmn", .options = {{"steps", "60"}}}, 60}),
+    [](const auto& info) { return info.param.contract.attack; });
+
+TEST(DeepFool, TheForwardThatJudgesAPointGivesItsGradients) {
+  const auto inner = curved({1, 4, 5});
+  std::int64_t rows = 0;
+  const Classifier model(
+      [&](const at::Tensor& images) {
+        rows += images.size(0);
+        return inner(images);
+      },
+      inner.info());
+  const auto x = images(6, {1, 4, 5}), y = inner(x).argmax(1);
+  const DeepFoolOptions options{.budget = {Norm::l2, kUnbounded}, .overshoot = 0};
+  const auto one = deepfool(model, x.narrow(0, 0, 1), y.narrow(0, 0, 1), options);
+  EXPECT_EQ(rows, one.step.item<std::int64_t>() + 1 + options.bisections);
+  EXPECT_EQ(one.forwards.item<std::int64_t>(), rows);
+  rows = 0;
+  const auto all = deepfool(model, x, y, options, {.compact = false});
+  EXPECT_EQ(rows, 6 * (options.steps + 1 + options.bisections));
+  EXPECT_EQ(all.forwards[0].item<std::int64_t>(), one.forwards.item<std::int64_t>());
+  EXPECT_TRUE(at::allclose(all.x_adv[0], one.x_adv[0], 0, 1e-5));
+  const auto logits = inner(all.x_adv);
+  EXPECT_TRUE(at::allclose(all.loss, attack_loss(AttackLoss::margin, logits, y), 0, 1e-5));
+  EXPECT_TRUE(at::equal(all.success, logits.argmax(1) != y));
 }
 
 TEST(MinimumNorm, SayWhatTheyDoNotKnow) {

@@ -135,6 +135,24 @@ TEST_P(TransportRows, TheOracleIsThatOfWholeTensors) {
   }
 }
 
+TEST_P(TransportRows, WholeTensorsOfOtherTypesDoTheSame) {
+  const auto wide = [](const at::Tensor& values) { return values.to(at::kDouble); };
+  const auto near = [](const at::Tensor& a, const at::Tensor& b) {
+    return (a - b).abs().max().item<double>() < 1e-6;
+  };
+  const int kernel = GetParam().kernel;
+  EXPECT_TRUE(near(dual_projection(plan, x, costs, limit, {}),
+                   dual_projection(wide(plan), wide(x), wide(costs), limit, {})));
+  EXPECT_TRUE(near(entropic_oracle(plan, x, costs, limit, 0.1, {}),
+                   entropic_oracle(wide(plan), wide(x), wide(costs), limit, 0.1, {})));
+  const auto whole = (plan * 100).round();
+  EXPECT_TRUE(
+      at::equal(arrived(whole, kernel), arrived(whole.to(at::kLong), kernel).to(at::kFloat)));
+  const auto gradient = whole.select(4, 0);
+  EXPECT_TRUE(at::equal(gathered(gradient, kernel),
+                        gathered(gradient.to(at::kLong), kernel).to(at::kFloat)));
+}
+
 TEST_P(TransportRows, EveryInstructionSetGivesTheSameBits) {
   const auto lambda = doubles({0.01, 0.4, 1.3});
   for (const double gamma : {0.0, 1e-2}) {
