@@ -246,6 +246,7 @@ def parse():
         "--weights", help="of a namid resnet18, .safetensors; random where left out"
     )
     parser.add_argument("--attacks", help="names or their beginnings, divided by ;")
+    parser.add_argument("--sides", help="of these alone, divided by ; (namid is always one)")
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--steps", type=int, default=10, help="FAB and DeepFool: a fifth of them")
     parser.add_argument("--queries", type=int, default=100)
@@ -271,6 +272,11 @@ def main():
     wanted = tuple(options.attacks.split(";")) if options.attacks else ("",)
     known = attacks(options.steps, options.queries)
     chosen = [attack for attack in known if attack.name.startswith(wanted)]
+    if options.sides:
+        kept = {"namid", *options.sides.split(";")}
+        for attack in chosen:
+            for side in set(attack.sides) - kept:
+                del attack.sides[side]
     options.run = {key: getattr(options, key) for key in SETTINGS}
     rows = read(options.out)
     if any({"engine": False, **row["run"]} != options.run for row in rows):
