@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // PGD-10 by the engine against the model itself, in turns, on CIFAR-10's first training images:
-//   namid_bench_engine CIFAR10_FOLDER [MODEL [WIDTH [BATCH [THREADS [PAIRS]]]]]
-// Prints seconds (median) and, per pair, the ratio to the engine's: median and quartiles.
+//   namid_bench_engine CIFAR10_FOLDER [MODEL [WIDTH [BATCH [THREADS [PAIRS [CLOCK [SIDES]]]]]]]
+// CLOCK wall, or cpu: what the calling thread used, for one thread on a busy machine. SIDES how
+// many of the sides below run, from the first on. Prints seconds (median) and, per pair, the ratio
+// to the engine's: median and quartiles.
 #include <ATen/Parallel.h>
 #include <malloc.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <numeric>
 
 #include "namid/attacks/pgd.h"
@@ -19,12 +21,20 @@
 namespace namid {
 namespace {
 
+clockid_t clock_used = CLOCK_MONOTONIC;
+
+double now() {
+  timespec time;
+  clock_gettime(clock_used, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
 double seconds_of(const models::Classifier& model, const data::Batch& batch) {
-  const auto begin = std::chrono::steady_clock::now();
+  const double begin = now();
   attacks::pgd(model, batch.x, batch.y,
                {.budget = {.epsilon = 8.0 / 255}, .steps = 10, .judge = attacks::Judge::last},
                {.ids = batch.ids});
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return now() - begin;
 }
 
 double quantile(std::vector<double> values, double share) {
@@ -58,8 +68,10 @@ int main(int argc, char** argv) {
   using namespace namid;
   const auto text = [&](int i, const char* usual) { return i < argc ? argv[i] : usual; };
   if (argc < 2) {
-    std::fprintf(stderr, "usage: %s CIFAR10_FOLDER [MODEL [WIDTH [BATCH [THREADS [PAIRS]]]]]\n",
-                 argv[0]);
+    std::fprintf(
+        stderr,
+        "usage: %s CIFAR10_FOLDER [MODEL [WIDTH [BATCH [THREADS [PAIRS [CLOCK [SIDES]]]]]]]\n",
+        argv[0]);
     return 2;
   }
   mallopt(M_MMAP_MAX, 0);  // as the program does
@@ -85,6 +97,8 @@ int main(int argc, char** argv) {
       {"engine, direct convolutions", engine::compile(model, {.kernel = engine::Kernel::direct})},
       {"channels-last", ordered},
       {"NCHW", model}};
+  if (std::string(text(7, "wall")) == "cpu") clock_used = CLOCK_THREAD_CPUTIME_ID;
+  sides.erase(sides.begin() + std::min<std::ptrdiff_t>(std::stol(text(8, "4")), 4), sides.end());
   std::printf("%s, width %s, batch %lld, %d threads; %s\n", options.model.c_str(),
               text(3, "its own"), rows, at::get_num_threads(), compiled.kernels.c_str());
   std::printf("| side | seconds | / engine | quartiles |\n|---|---|---|---|\n");

@@ -18,8 +18,8 @@ namespace namid::engine {
 enum class Kernel { automatic, direct, winograd };
 
 /// The convolution of a step, in both directions. Which kernel `automatic` takes depends on the
-/// step's shape and on the instructions that this machine has, on nothing that was timed: a run
-/// that goes on must compute as the run before it did.
+/// shapes of step and batch and on the instructions that this machine has, on nothing that was
+/// timed: a run that goes on must compute as the run before it did.
 class Convolution {
  public:
   /// `input`: the step whose value is read.
@@ -37,8 +37,11 @@ class Convolution {
 
  private:
   at::Tensor finished(at::Tensor y, const Epilogue& epilogue) const;
+  /// Where it is possible and, unless it was asked for, faster.
+  bool takes_winograd(const Extent& extent) const;
 
   Step step_;
+  Kernel kernel_;
   std::array<std::int64_t, 3> input_;  // height, width, channels
   std::optional<WinogradConvolution> forward_, backward_;
 };
