@@ -2,9 +2,9 @@
 //
 // PGD-10 by the engine against the model itself, in turns, on CIFAR-10's first training images:
 //   namid_bench_engine CIFAR10_FOLDER [MODEL [WIDTH [BATCH [THREADS [PAIRS [CLOCK [SIDES]]]]]]]
-// CLOCK wall, or cpu: what the calling thread used, for one thread on a busy machine. SIDES how many
-// of the sides below run, from the first on. Prints seconds (median) and, per pair, the ratio to the
-// engine's: median and quartiles.
+// CLOCK wall, or cpu: what the calling thread used, for one thread on a busy machine. SIDES how
+// many of the sides below run, from the first on. Prints seconds (median) and, per pair, the ratio
+// to the engine's: median and quartiles.
 #include <ATen/Parallel.h>
 #include <malloc.h>
 
@@ -68,8 +68,10 @@ int main(int argc, char** argv) {
   using namespace namid;
   const auto text = [&](int i, const char* usual) { return i < argc ? argv[i] : usual; };
   if (argc < 2) {
-    std::fprintf(stderr, "usage: %s CIFAR10_FOLDER [MODEL [WIDTH [BATCH [THREADS [PAIRS [CLOCK [SIDES]]]]]]]\n",
-                 argv[0]);
+    std::fprintf(
+        stderr,
+        "usage: %s CIFAR10_FOLDER [MODEL [WIDTH [BATCH [THREADS [PAIRS [CLOCK [SIDES]]]]]]]\n",
+        argv[0]);
     return 2;
   }
   mallopt(M_MMAP_MAX, 0);  // as the program does

@@ -57,8 +57,7 @@ at::Tensor Convolution::forward(const at::Tensor& x, Epilogue epilogue, Memory& 
   }
   if (step_.bias.defined()) epilogue.bias = step_.bias.const_data_ptr<float>();
   auto y = memory.take({extent.n, step_.height, step_.width, step_.channels});
-  forward_->run(x.const_data_ptr<float>(), y.data_ptr<float>(), extent, epilogue,
-                memory.workspace);
+  forward_->run(x.const_data_ptr<float>(), y.data_ptr<float>(), extent, epilogue, memory.workspace);
   return y;
 }
 
@@ -69,11 +68,10 @@ at::Tensor Convolution::input_gradient(const at::Tensor& gradient, Epilogue epil
   if (!takes_winograd(extent)) {
     const auto& w = step_.window;
     // Of x the shape alone is read.
-    return finished(
-        as_nhwc(std::get<0>(at::convolution_backward(
-            as_nchw(gradient), as_nchw(x), step_.weight, std::nullopt, w.stride, w.padding,
-            w.dilation, false, {0, 0}, w.groups, {true, false, false}))),
-        epilogue);
+    return finished(as_nhwc(std::get<0>(at::convolution_backward(
+                        as_nchw(gradient), as_nchw(x), step_.weight, std::nullopt, w.stride,
+                        w.padding, w.dilation, false, {0, 0}, w.groups, {true, false, false}))),
+                    epilogue);
   }
   backward_->run(gradient.const_data_ptr<float>(), x.data_ptr<float>(), extent, epilogue,
                  memory.workspace);

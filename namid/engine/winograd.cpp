@@ -92,7 +92,9 @@ void WinogradConvolution::repack(const at::Tensor& weight) {
 }
 
 bool WinogradConvolution::pays(const Extent& extent) const {
-  return extent.n * extent.height * extent.width >= kFewPixels || in_ * out_ <= kFewWeights;
+  const std::int64_t stride = form_ == WinogradForm::plain ? 1 : 2;
+  const auto pixels = extent.n * ceiling(extent.height, stride) * ceiling(extent.width, stride);
+  return pixels >= kFewPixels || in_ * out_ <= kFewWeights;
 }
 
 WinogradSchedule WinogradConvolution::schedule(const Extent& extent) const {
