@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/Functions.h>
 
+#include "namid/engine/layout.h"
 #include "namid/engine/passes.h"
 #include "namid/engine/pooling.h"
 
@@ -81,10 +82,8 @@ void BackwardPass::go_back(std::size_t i) {
     case StepOp::max_pool:
       return through_pool(i, gradient);
     case StepOp::flatten: {
-      const auto& input = steps_[to];
       const auto by_input = memory_.take(sizes(to));
-      by_input.copy_(gradient.view({trace_.rows, input.channels, input.height, input.width})
-                         .permute({0, 2, 3, 1}));
+      enter_nhwc(gradient, by_input, {}, {});
       return contribute(to, by_input);
     }
   }
@@ -103,14 +102,11 @@ void BackwardPass::through_pool(std::size_t i, const at::Tensor& gradient) {
 
 /// NHWC to NCHW, through the normalisation.
 at::Tensor BackwardPass::images(const at::Tensor& gradient) {
-  const auto& ready = network_.ready_[0];
-  auto scaled = gradient;
-  if (ready.scale) {
-    scaled = memory_.take(gradient.sizes());
-    pointwise(gradient.const_data_ptr<float>(), scaled.data_ptr<float>(), scaled.numel(),
-              ready.scale, {}, {});
-  }
-  return scaled.permute({0, 3, 1, 2}).clone(at::MemoryFormat::Contiguous);
+  const auto& step = steps_[0];
+  const auto by_images =
+      at::empty({trace_.rows, step.channels, step.height, step.width}, gradient.options());
+  leave_nhwc(gradient, by_images, step.weight);
+  return by_images;
 }
 
 }  // namespace namid::engine

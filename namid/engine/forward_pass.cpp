@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/Functions.h>
 
+#include "namid/engine/layout.h"
 #include "namid/engine/passes.h"
 #include "namid/engine/pooling.h"
 
@@ -42,10 +43,8 @@ at::Tensor ForwardPass::run(const at::Tensor& x) {
 /// NCHW to NHWC, normalised.
 at::Tensor ForwardPass::images(const at::Tensor& x) {
   const auto& step = steps_[0];
-  const auto& ready = network_.ready_[0];
   const auto y = memory_.take({rows_, step.height, step.width, step.channels});
-  y.copy_(x.view({rows_, step.channels, step.height, step.width}).permute({0, 2, 3, 1}));
-  if (ready.scale) pointwise(data(y), y.data_ptr<float>(), y.numel(), ready.scale, ready.shift, {});
+  enter_nhwc(x, y, step.weight, step.bias);
   return y;
 }
 
@@ -81,7 +80,7 @@ at::Tensor ForwardPass::compute(std::size_t i) {
       return pool(i);
     case StepOp::flatten: {
       const auto y = memory_.take({rows_, 1, 1, step.channels});
-      y.view({rows_, x.size(3), x.size(1), x.size(2)}).copy_(x.permute({0, 3, 1, 2}));
+      leave_nhwc(x, y, {});
       return y;
     }
   }

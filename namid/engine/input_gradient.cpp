@@ -21,7 +21,7 @@ struct InputGradient final : torch::autograd::Node {
                 "through it again");
     if (!gradients[0].defined()) return {at::Tensor()};
     if (at::GradMode::is_enabled()) return by_model(gradients[0]);
-    return {network->input_gradient(trace, gradients[0].to(at::kFloat))};
+    return {network->input_gradient(trace, gradients[0].to(at::kFloat)).view(sizes)};
   }
 
   /// With a graph of its own.
@@ -40,6 +40,7 @@ struct InputGradient final : torch::autograd::Node {
   std::shared_ptr<const Network> network;
   models::Classifier model;
   Trace trace;
+  std::vector<std::int64_t> sizes;
   torch::autograd::SavedVariable x;
 };
 
@@ -52,6 +53,7 @@ at::Tensor logits_of(std::shared_ptr<const Network> network, const models::Class
   if (graph) {
     node = c10::make_intrusive<InputGradient>(network, model);
     node->set_next_edges(torch::autograd::collect_next_edges(x));
+    node->sizes = x.sizes().vec();
     node->x = torch::autograd::SavedVariable(x, false);
   }
   at::Tensor logits;

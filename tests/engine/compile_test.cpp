@@ -56,6 +56,15 @@ TEST(Compile, ImagesInAnyMemoryOrder) {
                         compiled(batch(8).slice(0, 0, 8, 2).clone())));
 }
 
+TEST(Compile, ImagesOfOnePixelAreVectors) {
+  const auto model = unlike_fresh({.model = "mlp", .width = 8, .mean = {0.5}, .std = {0.2}}, {1});
+  const auto wide = unlike_fresh({.model = "mlp", .width = 8}, {5});
+  for (const auto& each : {model, wide}) {
+    const auto compiled = compile(each);
+    expect_same_pass(compiled, each, images(3, each.info().input_shape));
+  }
+}
+
 TEST(Compile, FollowsTheModelsWeights) {
   const auto model = network(), compiled = compile(model);
   expect_same_pass(compiled, model, batch());
