@@ -10,8 +10,9 @@ loss, its gradient, SGD. Sides:
   namid     namid.defenses on the compiled model
   as is     eager PyTorch, every forward and every parameter's gradient as the released code has them
   at best   the same with the parameters frozen during the attack, channels-last, shared forwards
-Losses are those of tests/defenses/training_step.py. Each side keeps a ResNet-18 of its own, all from the
-same weights, and sees the same images. A ratio is a side's time over namid's in the same round. Lines of
+Losses are those of tests/defenses/training_step.py. Each side keeps a ResNet-18 of its own, starts every
+step from the same weights and sees the same images: a network that was trained on one batch saturates, and softmax's
+denormal numbers slow every side down. A ratio is a side's time over namid's in the same round. Lines of
 JSON are written as they come; a run that is started again goes on behind them."""
 
 import argparse
@@ -163,6 +164,7 @@ def measure(options):
             side.step(data.x, data.y)  # warm-up
         for pair in pairs:
             for name in SIDES if pair % 2 == 0 else SIDES[::-1]:
+                sides[name].model.load_state_dict(state)
                 begin = time.perf_counter()
                 loss = sides[name].step(data.x, data.y)
                 row = {"defense": defense, "side": name, "pair": pair, "seconds": time.perf_counter() - begin}
