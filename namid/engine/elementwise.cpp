@@ -70,7 +70,7 @@ __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq"))) void avx512_blocks
     if (e.relu) {
       const __mmask16 positive = _mm512_cmp_ps_mask(v, zero, _CMP_GT_OQ);
       if (e.relu_bits) std::memcpy(e.relu_bits + 2 * block, &positive, 2);
-      v = _mm512_max_ps(zero, v);  // NaN is the second operand and stays
+      v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, zero, _CMP_NLE_UQ), v);  // NaN stays
     }
     _mm512_storeu_ps(pass.y + 16 * block, v);
   }
