@@ -200,8 +200,8 @@ void scatter_to_largest(const Step& step, const Step& input, const at::Tensor& y
     std::fill(to + begin * input.size(), to + end * input.size(), 0.0F);
     for_each_window(step, begin, end, [&](std::int64_t n, const Corner& window, std::int64_t out) {
       for_each_place(step, input, n, window, [&](std::int64_t place, std::int64_t in) {
-        add({.channels = channels, .place = static_cast<std::uint8_t>(place)}, from + out,
-            at + out, to + in);
+        add({.channels = channels, .place = static_cast<std::uint8_t>(place)}, from + out, at + out,
+            to + in);
       });
     });
   });
