@@ -134,6 +134,7 @@ void TransferCommand::prepare() {
   columns_ = columns_of(transfer.suite, attack, transfer.aa_version);
   test_ = data::load_dataset(data, data::Part::test);
   surrogates_ = read_models("surrogates", transfer.surrogates);
+  for (auto& model : surrogates_) model.compiled = seen_by_attacks(model.classifier, runtime);
   targets_ = read_models("targets", transfer.targets);
   check_models();
   for (const auto& target : targets_)
@@ -165,6 +166,7 @@ CellCommand TransferCommand::cell_command(const Model& surrogate, const Model& t
   command.runtime = runtime;
   command.show_progress = show_progress;
   command.target = target.classifier;
+  command.surrogate = surrogate.compiled;
   command.test = test_;
   return command;
 }
@@ -178,7 +180,7 @@ void TransferCommand::run_column(const run::RunFolder& folder, const Model& surr
     const auto name = cell_name(surrogate.name, target.name);
     if (is_done(folder / name / column.name)) continue;
     auto command = cell_command(surrogate, target, column);
-    if (!images) images = open_images(path, surrogate.classifier, test_, command);
+    if (!images) images = open_images(path, surrogate.compiled.model, test_, command);
     command.images = images;
     const auto cell = cell_folder(folder, name);
     cell.update_record({{"command", "transfer-cell"},

@@ -9,7 +9,9 @@ void CellCommand::prepare() {
   prepare_attacks();
   test_ = test;
   classifier_ = target;
+  compiled_ = surrogate;
   attacks_ = eval::through_images(std::move(attacks_), images);
+  attacks_.kernels = compiled_.kernels;
   eval::check_evaluation(classifier_, test_, attacks_, evaluate);
 }
 

@@ -24,6 +24,7 @@ class CellCommand : public EvaluateCommand {
   void prepare() override;
 
   models::Classifier target;
+  engine::Compiled surrogate;
   std::shared_ptr<eval::TransferImages> images;
   data::Dataset test;
 };
@@ -85,6 +86,7 @@ class TransferCommand : public RunCommand {
   struct Model {
     std::string name = {}, path = {}, sha256 = {};
     models::Classifier classifier = {};
+    engine::Compiled compiled = {};  ///< of a surrogate
     /// The same file, or the same weights.
     bool is(const Model& other) const {
       return path == other.path || (!sha256.empty() && sha256 == other.sha256);
