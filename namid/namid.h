@@ -31,6 +31,7 @@
 #include "namid/attacks/warp.h"                // IWYU pragma: export
 #include "namid/data/dataset.h"                // IWYU pragma: export
 #include "namid/defenses/registry.h"           // IWYU pragma: export
+#include "namid/engine/compile.h"              // IWYU pragma: export
 #include "namid/eval/curve.h"                  // IWYU pragma: export
 #include "namid/eval/evaluate.h"               // IWYU pragma: export
 #include "namid/eval/gate.h"                   // IWYU pragma: export

@@ -68,7 +68,7 @@ std::vector<InstructionSet> instruction_sets() {
   return sets;
 }
 
-class WinogradShapes : public testing::TestWithParam<Case> {};
+class WinogradShapes : public ::testing::TestWithParam<Case> {};
 
 TEST_P(WinogradShapes, AgreesWithADirectConvolutionInFloat64) {
   const auto& c = GetParam();
@@ -151,11 +151,11 @@ TEST_P(WinogradShapes, NoScheduleChangesABitOfStrideTwo) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, WinogradShapes,
-                         testing::Values(Case{1, 1, 1, 16, 16}, Case{2, 1, 5, 16, 48},
-                                         Case{1, 4, 4, 64, 32}, Case{5, 2, 3, 32, 16},
-                                         Case{3, 7, 33, 16, 32}, Case{2, 33, 9, 48, 80},
-                                         Case{1, 8, 8, 160, 160}, Case{4, 5, 6, 80, 112},
-                                         Case{2, 16, 13, 64, 64}));
+                         ::testing::Values(Case{1, 1, 1, 16, 16}, Case{2, 1, 5, 16, 48},
+                                           Case{1, 4, 4, 64, 32}, Case{5, 2, 3, 32, 16},
+                                           Case{3, 7, 33, 16, 32}, Case{2, 33, 9, 48, 80},
+                                           Case{1, 8, 8, 160, 160}, Case{4, 5, 6, 80, 112},
+                                           Case{2, 16, 13, 64, 64}));
 
 TEST(Winograd, InstructionSetsWithFusedMultiplyAddAgreeBitForBit) {
   if (best_instruction_set() != InstructionSet::avx512) GTEST_SKIP() << "no AVX-512";
@@ -260,7 +260,7 @@ TEST(Winograd, PaysButForFewPixelsUnderManyWeights) {
   EXPECT_TRUE(narrow.pays({1, 4, 4}));
 }
 
-class WinogradEpilogue : public testing::TestWithParam<InstructionSet> {
+class WinogradEpilogue : public ::testing::TestWithParam<InstructionSet> {
  protected:
   void SetUp() override {
     if (GetParam() > best_instruction_set()) GTEST_SKIP() << "not on this machine";
@@ -317,8 +317,8 @@ TEST_P(WinogradEpilogue, ReluLetsNotANumberThrough) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sets, WinogradEpilogue,
-                         testing::Values(InstructionSet::portable, InstructionSet::avx2,
-                                         InstructionSet::avx512),
+                         ::testing::Values(InstructionSet::portable, InstructionSet::avx2,
+                                           InstructionSet::avx512),
                          [](const auto& set) { return std::string(to_string(set.param)); });
 
 }  // namespace

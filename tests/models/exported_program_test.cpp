@@ -11,6 +11,7 @@
 #include "namid/attacks/pgd.h"
 #include "namid/core/error.h"
 #include "namid/core/format.h"
+#include "namid/engine/compile.h"
 #include "namid/io/zip.h"
 #include "namid/models/graph.h"
 #include "namid/models/model_file.h"
@@ -95,6 +96,21 @@ TEST_P(Zoo, GraphComputesTheProgramsLogitsOrNamesTheOperator) {
   EXPECT_LE(difference(evaluate(graph, find_tensor(file.tensors, "x.3")),
                        find_tensor(file.tensors, "logits.3")),
             1e-5);
+}
+
+TEST_P(Zoo, TheEngineComputesWhatPyTorchDoesWhereItKnowsTheLayers) {
+  const auto compiled = engine::try_compile(load_program(zoo() / (GetParam() + ".pt2")));
+  EXPECT_EQ(compiled.refusal.empty(), !kNotDescribed.contains(GetParam())) << compiled.refusal;
+  if (!compiled.refusal.empty()) return;
+  const auto file = run::read_tensor_file(zoo() / (GetParam() + ".safetensors"));
+  const auto frozen = compiled.model.frozen_eval();
+  const auto x = find_tensor(file.tensors, "x.8").clone().requires_grad_(true);
+  const auto logits = compiled.model(x);
+  (logits * find_tensor(file.tensors, "direction.8")).sum().backward();
+  EXPECT_LE(difference(logits, find_tensor(file.tensors, "logits.8")), 1e-4);
+  const auto expected = find_tensor(file.tensors, "gradient.8").flatten().to(at::kDouble);
+  const auto gradient = x.grad().flatten().to(at::kDouble);
+  EXPECT_GE((gradient.dot(expected) / (gradient.norm() * expected.norm())).item<double>(), 0.99999);
 }
 
 TEST_P(Zoo, ChannelsLastAndCopiesComputeTheSame) {
