@@ -37,7 +37,7 @@ EPSILON, STEPS, BETA = 8 / 255, 10, {"trades": 6.0, "mart": 5.0}
 GOALS = {"standard": (2.2, 3), "trades": (3, 4), "namid": (3, 4.5), "mart": (2.2, 3)}
 LATE = 1000  # an epoch in which NAMID's terms are in force
 SIDES = ("namid", "as is", "at best")
-NAMID = {"base": "standard", "beta": 6, "alpha": 5, "lambda": 0.1, "lambda_clamp": "none", "selection": "argmax"}
+NAMID = {"base": "standard", "beta": 6, "alpha": 5, "lambda": 0.1, "lambda_clamp": "both", "selection": "argmax"}
 
 
 def sgd(parameters):

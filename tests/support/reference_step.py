@@ -200,7 +200,7 @@ def dv_loss(global_vectors, local_features, mask):
     own = torch.eye(n, dtype=torch.bool).unsqueeze(2)
     rest = u.masked_fill(own, -math.inf) if mask == "exclude" else u * (~own).double()
     positive = torch.stack([u[i, i] for i in range(n)])
-    return (rest.exp().sum(1).log() - math.log(n - 1) - positive).mean(1)
+    return (rest.logsumexp(1) - math.log(n - 1) - positive).mean(1)
 
 
 def labels(logits, rule):
