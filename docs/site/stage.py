@@ -35,7 +35,8 @@ SECTIONS = {
     ],
     "Topics": [
         "cli", "python", "data", "models", "attacks", "defenses", "mi", "train", "eval",
-        "adversarial_sets", "reproduce", "run", "report", "core", "io",
+        "curve", "masking", "certify", "gate", "adversarial_sets", "reproduce", "run", "report",
+        "engine", "winograd", "core", "io",
     ],
     "Evidence": ["evidence", "benchmarks", "comparison", "pitfalls"],
     "Reference": ["options"],

@@ -8,6 +8,9 @@
 #define NAMID_INLINE [[gnu::always_inline]] inline
 
 namespace namid::attacks {
+
+using engine::InstructionSet;
+
 namespace {
 
 constexpr float kLeavesImage = 1e6F;  // kOutside (transport.h), which needs torch
@@ -242,16 +245,6 @@ double with_baseline(const RowBlocks& all, const Trial& trial, float* rows, floa
 
 }  // namespace
 
-Instructions widest_instructions() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-    return Instructions::avx512;
-  if (__builtin_cpu_supports("avx2")) return Instructions::avx2;
-#endif
-  return Instructions::baseline;
-}
-
 double sum_of_products(const float* a, const float* b, std::int64_t count) {
   using P = Pair<4>;
   Sums<4> sums;
@@ -265,10 +258,10 @@ double sum_of_products(const float* a, const float* b, std::int64_t count) {
 }
 
 double rows_at(const RowBlocks& blocks, const Trial& trial, float* rows, float* scratch,
-               Instructions instructions) {
+               InstructionSet instructions) {
 #if defined(__x86_64__)
-  if (instructions == Instructions::avx512) return with_avx512(blocks, trial, rows, scratch);
-  if (instructions == Instructions::avx2) return with_avx2(blocks, trial, rows, scratch);
+  if (instructions == InstructionSet::avx512) return with_avx512(blocks, trial, rows, scratch);
+  if (instructions == InstructionSet::avx2) return with_avx2(blocks, trial, rows, scratch);
 #endif
   return with_baseline(blocks, trial, rows, scratch);
 }

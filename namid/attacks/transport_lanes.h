@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "namid/engine/cpu_features.h"
+
 namespace namid::attacks {
 
 // The inner loops of transport.h on the CPU, 32 rows of a plan at a time, one to a lane. Free of
@@ -21,11 +23,6 @@ struct RowBlocks {
   std::int64_t moves = 0;  ///< K²
 };
 
-enum class Instructions { baseline, avx2, avx512 };
-
-/// The widest that this processor has.
-Instructions widest_instructions();
-
 /// A multiplier λ of the costs; gamma 0: rows are the simplex projections of values − λ costs, else
 /// totals · softmax((values − λ costs) / gamma), where nothing goes to moves that cost kOutside.
 struct Trial {
@@ -36,7 +33,7 @@ struct Trial {
 /// The cost of the rows, summed in float64. The rows themselves go to `rows`, blocks like `values`,
 /// unless that is null. scratch: 32 K² floats.
 double rows_at(const RowBlocks& blocks, const Trial& trial, float* rows, float* scratch,
-               Instructions instructions);
+               engine::InstructionSet instructions);
 
 /// Σ a_i b_i of products rounded to float32, summed in float64.
 double sum_of_products(const float* a, const float* b, std::int64_t count);

@@ -18,7 +18,7 @@ class PackedRows {
   /// plan: (N, C, H, W, K²); x: (N, C, H, W), row sums; costs: (H, W, K²). gamma 0: rows are
   /// simplex projections, else softmax (rows_at).
   PackedRows(const at::Tensor& plan, const at::Tensor& x, const at::Tensor& costs, double gamma,
-             Instructions instructions = widest_instructions());
+             engine::InstructionSet instructions = engine::best_instruction_set());
 
   /// ⟨costs, π(λ)⟩ of each sample, float64 (N); lambda: float64 (N).
   at::Tensor cost(const at::Tensor& lambda) const { return run(lambda, {}); }
@@ -30,7 +30,7 @@ class PackedRows {
 
   std::int64_t samples_, channels_, height_, width_, moves_;
   float gamma_;
-  Instructions instructions_;
+  engine::InstructionSet instructions_;
   at::Tensor values_, totals_, costs_;
 };
 

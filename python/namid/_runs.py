@@ -269,36 +269,36 @@ describe(
     more=_OUTPUT,
     returns=EvaluateRun,
 )
-describe(
-    certify,
-    name="certify",
-    summary="Natural and certified accuracy, with a ledger: `namid certify`.",
-    lines=["model: model run or file.", *_LINES, "Returns a CertifyRun."],
-    positional=("model",),
-    table=_tables["certify"],
-    more=_OUTPUT,
-    returns=CertifyRun,
-)
-describe(
-    curve,
-    name="curve",
-    summary="Robust accuracy over epsilon: `namid curve`.",
-    lines=["model: model run or file.", *_LINES, 'Returns a Run; result["curve"] is the curve.'],
-    positional=("model",),
-    table=_tables["curve"],
-    more=_OUTPUT,
-    returns=Run,
-)
-describe(
-    masking,
-    name="masking",
-    summary="Does a model hide its gradients? `namid masking`.",
-    lines=["model: model run or file.", *_LINES, "Returns a MaskingRun, also where a check fails."],
-    positional=("model",),
-    table=_tables["masking"],
-    more=_OUTPUT,
-    returns=MaskingRun,
-)
+for _command_of, _summary, _returned, _returns in (
+    (
+        certify,
+        "Natural and certified accuracy, with a ledger: `namid certify`.",
+        "Returns a CertifyRun.",
+        CertifyRun,
+    ),
+    (
+        curve,
+        "Robust accuracy over epsilon: `namid curve`.",
+        'Returns a Run; result["curve"] is the curve.',
+        Run,
+    ),
+    (
+        masking,
+        "Does a model hide its gradients? `namid masking`.",
+        "Returns a MaskingRun, also where a check fails.",
+        MaskingRun,
+    ),
+):
+    describe(
+        _command_of,
+        name=_command_of.__name__,
+        summary=_summary,
+        lines=["model: model run or file.", *_LINES, _returned],
+        positional=("model",),
+        table=_tables[_command_of.__name__],
+        more=_OUTPUT,
+        returns=_returns,
+    )
 describe(
     transfer,
     name="transfer",

@@ -13,8 +13,8 @@
 namespace namid::attacks {
 namespace {
 
-constexpr std::array kAllInstructions{Instructions::baseline, Instructions::avx2,
-                                      Instructions::avx512};
+constexpr std::array kAllInstructions{engine::InstructionSet::portable,
+                                      engine::InstructionSet::avx2, engine::InstructionSet::avx512};
 
 /// A row's simplex projection in float64, by trying every size of its support.
 std::vector<double> tried(std::vector<double> v, double total) {
@@ -156,9 +156,9 @@ TEST_P(TransportRows, WholeTensorsOfOtherTypesDoTheSame) {
 TEST_P(TransportRows, EveryInstructionSetGivesTheSameBits) {
   const auto lambda = doubles({0.01, 0.4, 1.3});
   for (const double gamma : {0.0, 1e-2}) {
-    const PackedRows base(plan, x, costs, gamma, Instructions::baseline);
+    const PackedRows base(plan, x, costs, gamma, engine::InstructionSet::portable);
     for (const auto wider : kAllInstructions) {
-      if (wider > widest_instructions()) continue;
+      if (wider > engine::best_instruction_set()) continue;
       const PackedRows rows(plan, x, costs, gamma, wider);
       EXPECT_TRUE(same_bits(rows.plan(lambda), base.plan(lambda)));
       EXPECT_TRUE(at::equal(rows.cost(lambda), base.cost(lambda)));
