@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Winograd and LibTorch's direct convolution, channels-last, take turns at 3x3 layers.
-//   namid_bench_winograd BATCH THREADS PAIRS CLOCK [INSTRUCTIONS [IN:OUT:SIZE[:STRIDE] ...]]
+// The engine's convolutions (Winograd's, or im2col for layers that it does not do) and LibTorch's
+// direct one, channels-last, take turns; a kernel of K x K has the padding (K - 1) / 2.
+//   namid_bench_winograd BATCH THREADS PAIRS CLOCK [INSTRUCTIONS [IN:OUT:SIZE[:STRIDE[:K]] ...]]
 // CLOCK wall, or cpu: what the calling thread used, for one thread on a busy machine. INSTRUCTIONS
 // portable, avx2 or avx512 (ONEDNN_MAX_CPU_ISA limits the other side); layers: default ResNet-18's.
 // A Markdown table on stdout: medians, quartiles of the ratios of pairs, largest deviation from
@@ -16,18 +17,52 @@
 #include <cstdio>
 #include <ctime>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "namid/engine/im2col.h"
 #include "namid/engine/winograd.h"
 
 namespace namid {
 namespace {
 
 struct Layer {
-  long in, out, size, stride = 1;
+  long in, out, size, stride = 1, kernel = 3;
   long out_size() const { return (size + stride - 1) / stride; }
+  models::Window window() const {
+    return {.kernel = {kernel, kernel},
+            .stride = {stride, stride},
+            .padding = {kernel / 2, kernel / 2}};
+  }
+};
+
+/// The engine's, in both directions.
+class Convolution {
+ public:
+  Convolution(const Layer& layer, const at::Tensor& weight, engine::InstructionSet instructions) {
+    if (engine::WinogradConvolution::supports(weight, layer.window())) {
+      forward_.emplace(weight, false, layer.stride, instructions);
+      backward_.emplace(weight, true, layer.stride, instructions);
+    } else {
+      im2col_.emplace(weight, layer.window(), instructions);
+    }
+  }
+  void forward(const float* x, float* y, const engine::Extent& extent,
+               const engine::Epilogue& epilogue) {
+    im2col_ ? im2col_->forward(x, y, extent, epilogue, workspace_)
+            : forward_->run(x, y, extent, epilogue, workspace_);
+  }
+  void input_gradient(const float* gradient, float* y, const engine::Extent& extent) {
+    im2col_ ? im2col_->input_gradient(gradient, y, extent, {}, workspace_)
+            : backward_->run(gradient, y, extent, {}, workspace_);
+  }
+
+ private:
+  engine::Workspace workspace_;
+  std::optional<engine::WinogradConvolution> forward_, backward_;
+  std::optional<engine::Im2colConvolution> im2col_;
 };
 
 struct Setting {
@@ -63,36 +98,37 @@ at::Tensor channels_last(at::IntArrayRef sizes) {
 
 at::Tensor direct(const Layer& layer, const at::Tensor& x, const at::Tensor& weight,
                   const at::Tensor& bias = {}) {
-  return at::conv2d(x, weight, bias, at::IntArrayRef{layer.stride}, at::IntArrayRef{1});
+  return at::conv2d(x, weight, bias, at::IntArrayRef{layer.stride},
+                    at::IntArrayRef{layer.kernel / 2});
 }
 
 at::Tensor direct_gradient(const Layer& layer, const at::Tensor& gradient, const at::Tensor& x,
                            const at::Tensor& weight) {
-  return std::get<0>(at::convolution_backward(gradient, x, weight, at::nullopt,
-                                              {layer.stride, layer.stride}, {1, 1}, {1, 1}, false,
-                                              {0, 0}, 1, {true, false, false}));
+  const auto w = layer.window();
+  return std::get<0>(at::convolution_backward(gradient, x, weight, at::nullopt, w.stride, w.padding,
+                                              w.dilation, false, {0, 0}, 1, {true, false, false}));
 }
 
 /// Both sides by turns; the exact result may be undefined.
 void compare(const std::string& name, const Setting& setting,
              const std::function<at::Tensor()>& theirs, const std::function<void()>& ours,
              const at::Tensor& y, const at::Tensor& exact) {
-  std::vector<double> direct_times, winograd_times, ratios;
+  std::vector<double> direct_times, own_times, ratios;
   at::Tensor result;
   for (int pair = -2; pair < setting.pairs; ++pair) {
-    double direct_time = 0, winograd_time = 0;
+    double direct_time = 0, own_time = 0;
     for (const bool first : {pair % 2 == 0, pair % 2 != 0})
       if (first)
         direct_time = milliseconds(setting.clock, [&] { result = theirs(); });
       else
-        winograd_time = milliseconds(setting.clock, ours);
+        own_time = milliseconds(setting.clock, ours);
     if (pair < 0) continue;
     direct_times.push_back(direct_time);
-    winograd_times.push_back(winograd_time);
-    ratios.push_back(direct_time / winograd_time);
+    own_times.push_back(own_time);
+    ratios.push_back(direct_time / own_time);
   }
   std::printf("| %s | %.2f | %.2f | **%.2f**, %.2f to %.2f |", name.c_str(),
-              quantile(direct_times, 0.5), quantile(winograd_times, 0.5), quantile(ratios, 0.5),
+              quantile(direct_times, 0.5), quantile(own_times, 0.5), quantile(ratios, 0.5),
               quantile(ratios, 0.25), quantile(ratios, 0.75));
   if (exact.defined())
     std::printf(" %.1e | %.1e |\n", error_of(result, exact),
@@ -108,26 +144,26 @@ void measure(const Layer& layer, const Setting& setting) {
   const auto x = channels_last({setting.batch, layer.in, layer.size, layer.size}).relu_();
   const auto gradient =
       channels_last({setting.batch, layer.out, layer.out_size(), layer.out_size()});
-  const auto weight = channels_last({layer.out, layer.in, 3, 3}) / std::sqrt(9.0 * layer.in);
+  const auto weight = channels_last({layer.out, layer.in, layer.kernel, layer.kernel}) /
+                      std::sqrt(static_cast<double>(layer.kernel * layer.kernel * layer.in));
   const auto bias = at::randn({layer.out});
-  const engine::WinogradConvolution forward(weight, false, layer.stride, setting.instructions),
-      backward(weight, true, layer.stride, setting.instructions);
-  engine::Workspace workspace;
+  Convolution convolution(layer, weight, setting.instructions);
   const auto y = at::empty({setting.batch, layer.out_size(), layer.out_size(), layer.out}),
              gx = at::empty({setting.batch, layer.size, layer.size, layer.in});
   const auto bits = at::empty({y.numel() / 8}, at::kByte);
   const auto* pixels = x.const_data_ptr<float>();
   const auto name = std::to_string(layer.in) + " → " + std::to_string(layer.out) + ", " +
                     std::to_string(layer.size) + "x" + std::to_string(layer.size) +
-                    (layer.stride == 2 ? ", stride 2 | " : " | ");
+                    (layer.kernel == 3 ? "" : ", kernel " + std::to_string(layer.kernel)) +
+                    (layer.stride == 1 ? "" : ", stride " + std::to_string(layer.stride)) + " | ";
   compare(
       name + "forward", setting, [&] { return direct(layer, x, weight); },
-      [&] { forward.run(pixels, y.data_ptr<float>(), extent, {}, workspace); }, y,
+      [&] { convolution.forward(pixels, y.data_ptr<float>(), extent, {}); }, y,
       direct(layer, x.to(at::kDouble), weight.to(at::kDouble)));
   compare(
       name + "input gradient", setting, [&] { return direct_gradient(layer, gradient, x, weight); },
       [&] {
-        backward.run(gradient.const_data_ptr<float>(), gx.data_ptr<float>(), extent, {}, workspace);
+        convolution.input_gradient(gradient.const_data_ptr<float>(), gx.data_ptr<float>(), extent);
       },
       gx,
       direct_gradient(layer, gradient.to(at::kDouble), x.to(at::kDouble), weight.to(at::kDouble)));
@@ -138,13 +174,14 @@ void measure(const Layer& layer, const Setting& setting) {
   compare(
       name + "forward, bias, sum, ReLU", setting,
       [&] { return direct(layer, x, weight, bias).add_(gradient).relu_(); },
-      [&] { forward.run(pixels, y.data_ptr<float>(), extent, block, workspace); }, y, {});
+      [&] { convolution.forward(pixels, y.data_ptr<float>(), extent, block); }, y, {});
 }
 
 Layer parse_layer(const char* text) {
   Layer layer{};
-  if (std::sscanf(text, "%ld:%ld:%ld:%ld", &layer.in, &layer.out, &layer.size, &layer.stride) < 3)
-    throw std::invalid_argument(std::string("not IN:OUT:SIZE[:STRIDE]: ") + text);
+  if (std::sscanf(text, "%ld:%ld:%ld:%ld:%ld", &layer.in, &layer.out, &layer.size, &layer.stride,
+                  &layer.kernel) < 3)
+    throw std::invalid_argument(std::string("not IN:OUT:SIZE[:STRIDE[:K]]: ") + text);
   return layer;
 }
 
@@ -179,8 +216,8 @@ int main(int argc, char** argv) {
   if (argc > 6) layers.clear();
   for (int i = 6; i < argc; ++i) layers.push_back(parse_layer(argv[i]));
   std::printf(
-      "| layer | pass | direct, ms | Winograd, ms | direct / Winograd, quartiles | error, direct | "
-      "error, Winograd |\n|---|---|---|---|---|---|---|\n");
+      "| layer | pass | direct, ms | engine, ms | direct / engine, quartiles | error, direct | "
+      "error, engine |\n|---|---|---|---|---|---|---|\n");
   for (const auto& layer : layers) measure(layer, setting);
   return 0;
 }

@@ -57,8 +57,9 @@ struct RuntimeOptions {
               "order of images and convolution weights in memory; auto: channels-last"),
         field(
             "engine", &T::engine,
-            "compiled forwards and input gradients for the attacks of evaluate, attack, train and "
-            "transfer (docs/engine.md); auto: on the CPU, where the layers are known")};
+            "compiled forwards and input gradients for the attacks of evaluate, attack, curve, "
+            "transfer, mi, train and estimate (docs/engine.md); auto: on the CPU, where the layers "
+            "are known")};
   }
 };
 NAMID_CHECK_FIELDS(RuntimeOptions);

@@ -8,6 +8,7 @@
 #include "apps/namid/imported.h"
 #include "apps/namid/inputs.h"
 #include "namid/eval/accuracy.h"
+#include "namid/eval/compiled.h"
 #include "namid/eval/evaluation.h"
 #include "namid/io/atomic_file.h"
 #include "namid/run/stop_token.h"
@@ -88,6 +89,7 @@ void CurveCommand::prepare() {
   test_ = data::load_dataset(data, data::Part::test);
   classifier_ = read_model(inputs.model, imported, test_, trust);
   place(classifier_, runtime);
+  compiled_ = seen_by_attacks(classifier_, runtime);
   const auto& shape = classifier_.info().input_shape;
   attacks_ =
       curve.epsilons.empty()
@@ -100,8 +102,12 @@ void CurveCommand::prepare() {
 }
 
 json CurveCommand::record() const {
-  if (curve.from.empty())
-    return attacked_record(classifier_, test_, model_path(inputs.model, imported), evaluate.seed);
+  if (curve.from.empty()) {
+    auto record =
+        attacked_record(classifier_, test_, model_path(inputs.model, imported), evaluate.seed);
+    record["engine"] = engine_record(compiled_);
+    return record;
+  }
   json record{{"runs", words_of(curve.from)}};
   const std::filesystem::path first = words_of(curve.from).front();
   if (!std::filesystem::exists(first / "run.json")) return record;
@@ -111,11 +117,17 @@ json CurveCommand::record() const {
   return record;
 }
 
+json CurveCommand::evaluated(const run::RunFolder& folder, bool resume) const {
+  if (!curve.from.empty()) return {{"attacks", json::array()}};
+  const auto suite = compiled_.kernels.empty()
+                         ? attacks_
+                         : eval::through_engine(attacks_, compiled_.model, compiled_.kernels);
+  return eval::evaluate(classifier_, test_, suite, evaluate, folder, &run::process_stop_token(),
+                        resume, show_progress);
+}
+
 json CurveCommand::run(const run::RunFolder& folder, bool resume) {
-  json evaluated{{"attacks", json::array()}};
-  if (curve.from.empty())
-    evaluated = eval::evaluate(classifier_, test_, attacks_, evaluate, folder,
-                               &run::process_stop_token(), resume, show_progress);
+  const auto evaluated = this->evaluated(folder, resume);
   const auto rows = curve.from.empty()
                         ? eval::data_of(eval::Ledger::open(folder / "ledger.sqlite"), attacks_)
                         : joined_data(curve.from);

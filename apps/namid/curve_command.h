@@ -47,10 +47,12 @@ class CurveCommand : public RunCommand {
 
  private:
   void check_modes() const;
+  json evaluated(const run::RunFolder& folder, bool resume) const;
 
   eval::Suite attacks_;
   data::Dataset test_;
   models::Classifier classifier_;
+  engine::Compiled compiled_;  // what the attacks see
 };
 
 void add_curve(CLI::App& app);

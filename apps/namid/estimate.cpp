@@ -44,6 +44,7 @@ void EstimateCommand::prepare() {
   const auto all = data::load_dataset(data, data::Part::train);
   target_ = read_model(inputs.target, imported, all, trust);
   place(target_, runtime);
+  compiled_ = seen_by_attacks(target_, runtime);
   mi::layer_channels(target_, estimate.layer);  // a target without the layer is refused here
   // The same split as the target's, if seed and size are the same.
   std::tie(training_, validation_) = data::split_validation(all, data.validation, estimate.seed);
@@ -54,18 +55,17 @@ void EstimateCommand::prepare() {
 }
 
 json EstimateCommand::record() const {
-  json record = {{"data", data_record(training_)},
-                 {"model", model_record(target_)},
-                 {"seed", estimate.seed},
-                 {"profile", to_string(estimate.profile)},
-                 {"target", model_path(inputs.target, imported)}};
+  json record = {
+      {"data", data_record(training_)},         {"model", model_record(target_)},
+      {"engine", engine_record(compiled_)},     {"seed", estimate.seed},
+      {"profile", to_string(estimate.profile)}, {"target", model_path(inputs.target, imported)}};
   record["data"]["validation"] = validation_.size();
   record["model"]["sha256"] = models::weights_sha256(target_.state_dict());
   return record;
 }
 
 json EstimateCommand::run(const run::RunFolder& folder, bool resume) {
-  return train::estimate({.target = target_,
+  return train::estimate({.target = compiled_.model,
                           .target_sha256 = models::weights_sha256(target_.state_dict()),
                           .training = training_,
                           .validation = validation_,

@@ -5,6 +5,7 @@
 #include "apps/namid/mi_command.h"
 #include "namid/core/log.h"
 #include "namid/core/progress.h"
+#include "namid/eval/compiled.h"
 #include "namid/models/weights.h"
 #include "namid/report/report.h"
 #include "namid/run/stop_token.h"
@@ -73,6 +74,7 @@ void MiCommand::prepare() {
   test_ = data::load_dataset(data, data::Part::test);
   model_ = read_model(mi.model, imported, test_, trust);
   place(model_, runtime);
+  compiled_ = seen_by_attacks(model_, runtime);
   for (const auto& path : pairs) {
     auto pair = read_estimators(path);
     mi::check_estimators(pair.info, model_,
@@ -92,7 +94,9 @@ void MiCommand::prepare() {
 
 json MiCommand::record() const {
   if (task.validate) return {{"seed", validation.seed}};
-  return attacked_record(model_, test_, model_path(mi.model, imported), study.seed);
+  auto record = attacked_record(model_, test_, model_path(mi.model, imported), study.seed);
+  record["engine"] = engine_record(compiled_);
+  return record;
 }
 
 json MiCommand::run(const run::RunFolder&, bool resume) {
@@ -122,7 +126,10 @@ json MiCommand::score() {
   std::vector<at::Tensor> images;
   for (const auto& [name, suite] : attacks_) {
     if (show_progress) log_info("attack ", name);
-    images.push_back(eval::study_images(model_, test_, suite, study, stop));
+    const auto seen = compiled_.kernels.empty()
+                          ? suite
+                          : eval::through_engine(suite, compiled_.model, compiled_.kernels);
+    images.push_back(eval::study_images(model_, test_, seen, study, stop));
   }
   json critics = json::array();
   for (const auto& [path, pair] : estimators_) {

@@ -70,6 +70,7 @@ class MiCommand : public RunCommand {
 
   data::Dataset test_;
   models::Classifier model_;
+  engine::Compiled compiled_;  // what the attacks see
   std::vector<std::pair<std::string, eval::Suite>> attacks_;
   std::vector<std::pair<std::string, mi::EstimatorPair>> estimators_;
 };

@@ -81,6 +81,7 @@ class EstimateCommand : public RunCommand {
  private:
   data::Dataset training_, validation_;
   models::Classifier target_;
+  engine::Compiled compiled_;  // a handle on target_
 };
 
 }  // namespace namid::app

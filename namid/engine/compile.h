@@ -31,7 +31,8 @@ models::Classifier compile(const models::Classifier& model, const EngineOptions&
 /// What became of a model.
 struct Compiled {
   models::Classifier model;
-  std::string kernels = {};  ///< "winograd 17, direct 4": its convolutions; empty: not compiled
+  std::string kernels = {};  ///< of its convolutions, "winograd 16, im2col 4, direct 0"; empty: not
+                             ///< compiled
   std::string refusal = {};  ///< why not
 };
 /// `compile`, which says nothing.

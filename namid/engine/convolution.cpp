@@ -19,12 +19,22 @@ bool may_take_winograd(const Step& step, Kernel kernel) {
   return kernel == Kernel::winograd || best_instruction_set() != InstructionSet::portable;
 }
 
+bool may_take_im2col(const Step& step, Kernel kernel) {
+  return kernel == Kernel::automatic && best_instruction_set() != InstructionSet::portable &&
+         Im2colConvolution::pays(step.weight, step.window, true);
+}
+
 }  // namespace
 
 Convolution::Convolution(const Step& step, const Step& input, Kernel kernel)
     : step_(step), kernel_(kernel), input_{input.height, input.width, input.channels} {
   step_.weight = step_.weight.contiguous(at::MemoryFormat::ChannelsLast);
-  if (!may_take_winograd(step, kernel)) return;
+  if (!may_take_winograd(step, kernel)) {
+    if (!may_take_im2col(step, kernel)) return;
+    im2col_.emplace(step.weight, step.window);
+    im2col_forward_ = Im2colConvolution::pays(step.weight, step.window, false);
+    return;
+  }
   forward_.emplace(step.weight, false, step.window.stride[0]);
   backward_.emplace(step.weight, true, step.window.stride[0]);
 }
@@ -32,6 +42,7 @@ Convolution::Convolution(const Step& step, const Step& input, Kernel kernel)
 void Convolution::repack(const Step& step) {
   step_.bias = step.bias;
   step_.weight = step.weight.contiguous(at::MemoryFormat::ChannelsLast);
+  if (im2col_) im2col_->repack(step.weight);
   if (!forward_) return;
   forward_->repack(step.weight);
   backward_->repack(step.weight);
@@ -49,7 +60,7 @@ at::Tensor Convolution::finished(at::Tensor y, const Epilogue& epilogue) const {
 
 at::Tensor Convolution::forward(const at::Tensor& x, Epilogue epilogue, Memory& memory) const {
   const Extent extent{x.size(0), input_[0], input_[1]};
-  if (!takes_winograd(extent)) {
+  if (!im2col_forward_ && !takes_winograd(extent)) {
     const auto& w = step_.window;
     return finished(as_nhwc(at::conv2d(as_nchw(x), step_.weight, step_.bias, w.stride, w.padding,
                                        w.dilation, w.groups)),
@@ -57,7 +68,12 @@ at::Tensor Convolution::forward(const at::Tensor& x, Epilogue epilogue, Memory& 
   }
   if (step_.bias.defined()) epilogue.bias = step_.bias.const_data_ptr<float>();
   auto y = memory.take({extent.n, step_.height, step_.width, step_.channels});
-  forward_->run(x.const_data_ptr<float>(), y.data_ptr<float>(), extent, epilogue, memory.workspace);
+  const auto* from = x.const_data_ptr<float>();
+  auto* to = y.data_ptr<float>();
+  if (im2col_forward_)
+    im2col_->forward(from, to, extent, epilogue, memory.workspace);
+  else
+    forward_->run(from, to, extent, epilogue, memory.workspace);
   return y;
 }
 
@@ -65,7 +81,7 @@ at::Tensor Convolution::input_gradient(const at::Tensor& gradient, Epilogue epil
                                        Memory& memory) const {
   const Extent extent{gradient.size(0), input_[0], input_[1]};
   const auto x = memory.take({extent.n, input_[0], input_[1], input_[2]});
-  if (!takes_winograd(extent)) {
+  if (!im2col_ && !takes_winograd(extent)) {
     const auto& w = step_.window;
     // Of x the shape alone is read.
     return finished(as_nhwc(std::get<0>(at::convolution_backward(
@@ -73,8 +89,12 @@ at::Tensor Convolution::input_gradient(const at::Tensor& gradient, Epilogue epil
                         w.padding, w.dilation, false, {0, 0}, w.groups, {true, false, false}))),
                     epilogue);
   }
-  backward_->run(gradient.const_data_ptr<float>(), x.data_ptr<float>(), extent, epilogue,
-                 memory.workspace);
+  const auto* from = gradient.const_data_ptr<float>();
+  auto* to = x.data_ptr<float>();
+  if (im2col_)
+    im2col_->input_gradient(from, to, extent, epilogue, memory.workspace);
+  else
+    backward_->run(from, to, extent, epilogue, memory.workspace);
   return x;
 }
 

@@ -8,13 +8,15 @@
 
 #include "namid/core/options.h"
 #include "namid/engine/elementwise.h"
+#include "namid/engine/im2col.h"
 #include "namid/engine/memory.h"
 #include "namid/engine/plan.h"
 #include "namid/engine/winograd.h"
 
 namespace namid::engine {
 
-/// How convolutions are computed. winograd: where WinogradConvolution can, else direct.
+/// How convolutions are computed. automatic: by Winograd's filtering or im2col where it pays, else
+/// direct; winograd: where WinogradConvolution can, else direct.
 enum class Kernel { automatic, direct, winograd };
 
 /// The convolution of a step, in both directions. Which kernel `automatic` takes depends on the
@@ -34,6 +36,7 @@ class Convolution {
   void repack(const Step& step);
 
   bool uses_winograd() const { return forward_.has_value(); }
+  bool uses_im2col() const { return im2col_.has_value(); }
 
  private:
   at::Tensor finished(at::Tensor y, const Epilogue& epilogue) const;
@@ -44,6 +47,8 @@ class Convolution {
   Kernel kernel_;
   std::array<std::int64_t, 3> input_;  // height, width, channels
   std::optional<WinogradConvolution> forward_, backward_;
+  std::optional<Im2colConvolution> im2col_;  ///< instead of these, backwards
+  bool im2col_forward_ = false;              ///< and forwards
 };
 
 }  // namespace namid::engine

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/engine/network.h"
 
-#include <algorithm>
-
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/engine/passes.h"
@@ -75,12 +73,11 @@ at::Tensor Network::input_gradient(const Trace& trace, const at::Tensor& gradien
 }
 
 std::string Network::kernels() const {
-  const auto all = std::count_if(ready_.begin(), ready_.end(),
-                                 [](const auto& step) { return step.convolution != nullptr; });
-  const auto winograd = std::count_if(ready_.begin(), ready_.end(), [](const auto& step) {
-    return step.convolution && step.convolution->uses_winograd();
-  });
-  return str("winograd ", winograd, ", direct ", all - winograd);
+  std::int64_t winograd = 0, im2col = 0, direct = 0;
+  for (const auto& step : ready_)
+    if (const auto& convolution = step.convolution)
+      ++(convolution->uses_winograd() ? winograd : convolution->uses_im2col() ? im2col : direct);
+  return str("winograd ", winograd, ", im2col ", im2col, ", direct ", direct);
 }
 
 }  // namespace namid::engine

@@ -42,7 +42,7 @@ class Network {
   at::Tensor input_gradient(const Trace& trace, const at::Tensor& gradient) const;
 
   const Plan& plan() const { return plan_; }
-  /// How many convolutions take which kernel: "winograd 17, direct 4".
+  /// How many convolutions take which kernel: "winograd 16, im2col 4, direct 0".
   std::string kernels() const;
 
  private:

@@ -7,7 +7,6 @@
 
 #include "namid/core/error.h"
 #include "namid/engine/parallel.h"
-#include "namid/engine/winograd_weights.h"
 
 namespace namid::engine {
 namespace {
@@ -85,8 +84,11 @@ void WinogradConvolution::repack(const at::Tensor& weight) {
   const auto panel = kernels_.panel_groups * kLanes;
   parallel_for(0, ceiling(out_, panel), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t first = begin * panel; first < std::min(end * panel, out_); first += panel)
-      transform_weights(form_, w + first * strides.out, strides, in_, std::min(panel, out_ - first),
-                        u + kProducts * in_ * first);
+      kernels_.transform_weights[static_cast<int>(form_)]({.weight = w + first * strides.out,
+                                                           .strides = strides,
+                                                           .in_channels = in_,
+                                                           .width = std::min(panel, out_ - first),
+                                                           .u = u + kProducts * in_ * first});
   });
   u_ = u;
 }

@@ -38,6 +38,20 @@ struct PlaneLayout {
   std::int64_t plane[kMostPlanes], group[kMostPlanes];
 };
 
+/// Where the weights lie for which (output channel, input channel, 3, 3): distances in floats.
+struct WeightStrides {
+  std::int64_t out = 0, in = 0, row = 0, column = 0;
+};
+
+/// U = G g Gᵀ of the `width` output channels of one panel, in float64 and rounded once:
+/// [plane][input channel][output channel].
+struct WeightPanel {
+  const float* weight = nullptr;  ///< of the first output channel
+  WeightStrides strides = {};
+  std::int64_t in_channels = 0, width = 0;  ///< width: a multiple of 16
+  float* u = nullptr;
+};
+
 /// V of one tile from its pixels, each `groups`·16 channels. Meanwhile those of the tile to
 /// follow are fetched into the cache.
 struct InputTile {
@@ -73,10 +87,20 @@ struct OutputTile {
   std::int64_t row_stride = 0, pixel_stride = 0;
 };
 
+/// Rows of a product to pixels of the result that follow each other, and what follows.
+struct ProductRows {
+  const float* m = nullptr;  ///< [group][row][16 channels]
+  std::int64_t rows = 0, groups = 0;
+  float* y = nullptr;       ///< the whole result, of 16·groups channels
+  std::int64_t offset = 0;  ///< of the first pixel in y
+};
+
 struct WinogradKernels {
-  void (*transform_input[3])(const InputTile&);  ///< by WinogradForm
+  void (*transform_weights[3])(const WeightPanel&);  ///< by WinogradForm
+  void (*transform_input[3])(const InputTile&);      ///< by WinogradForm
   void (*transform_output[3])(const OutputTile&, const Epilogue&);
   void (*multiply)(const PlaneProduct&);
+  void (*finish_rows)(const ProductRows&, const Epilogue&);
   std::int64_t panel_groups = 2;  ///< groups of output channels in a panel
 };
 

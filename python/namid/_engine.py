@@ -42,7 +42,7 @@ def compile(model, input_shape=None):
 
 
 class CompiledModel(models.Model):
-    """What `namid.compile` makes of a model. kernels: its convolutions, "winograd 17, direct 4"."""
+    """What `namid.compile` makes of a model. kernels: its convolutions, "winograd 16, im2col 4, direct 0"."""
 
     def __init__(self, native, kernels):
         super().__init__(native)

@@ -41,6 +41,20 @@ class CurveCli : public ::testing::Test {
   TempFolder temp_;
 };
 
+/// run.json names the kernels; the searches find the same norms but for the last digits.
+TEST_F(CurveCli, SearchesRunCompiledOrAsTheModelIs) {
+  ASSERT_EQ(curve("compiled").code, 0);
+  ASSERT_EQ(curve("plain", "--engine off").code, 0);
+  const auto record = [&](const std::string& name) {
+    return json::parse(bytes_of(run(name) / "run.json"));
+  };
+  const auto compiled = record("compiled"), plain = record("plain");
+  EXPECT_EQ(compiled["engine"]["kernels"], "winograd 0, im2col 0, direct 0");
+  EXPECT_TRUE(plain["engine"]["kernels"].is_null());
+  EXPECT_NEAR(compiled["result"]["curve"]["median"].get<double>(),
+              plain["result"]["curve"]["median"].get<double>(), 1e-3);
+}
+
 TEST_F(CurveCli, GivesTheDocumentedCurveAndItsReport) {
   const auto made = curve("a", "--json");
   ASSERT_EQ(made.code, 0) << made.text;

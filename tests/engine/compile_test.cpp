@@ -38,7 +38,7 @@ bool by_engine(const Classifier& compiled, const Classifier& model, const at::Te
 TEST(Compile, AnswersWhatAttacksAskFor) {
   const auto model = network();
   const auto done = try_compile(model);
-  EXPECT_EQ(done.kernels, "winograd 16, direct 4");
+  EXPECT_EQ(done.kernels, "winograd 16, im2col 4, direct 0");
   EXPECT_EQ(done.model.info().mean, model.info().mean);
   expect_same_pass(done.model, model, batch());
   const auto frozen = model.frozen_eval();

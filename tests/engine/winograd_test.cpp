@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "namid/core/error.h"
+#include "tests/engine/convolutions.h"
 
 namespace namid::engine {
 namespace {
@@ -43,29 +44,6 @@ at::Tensor run(const WinogradConvolution& convolution, const at::Tensor& x,
   convolution.run(x.const_data_ptr<float>(), y.data_ptr<float>(), {x.size(0), x.size(1), x.size(2)},
                   epilogue, workspace);
   return y;
-}
-
-/// The largest deviation, as a part of the largest entry.
-double error_of(const at::Tensor& y, const at::Tensor& exact) {
-  return ((y.to(at::kDouble) - exact).abs().max() / exact.abs().max()).item<double>();
-}
-
-/// Bits, flat NHWC, lowest bit of a byte first.
-std::vector<std::uint8_t> bits_of(const at::Tensor& flags) {
-  const auto flat = flags.contiguous().flatten();
-  const auto* values = flat.const_data_ptr<bool>();
-  std::vector<std::uint8_t> bits(static_cast<std::size_t>(flat.numel() / 8));
-  for (std::int64_t i = 0; i < flat.numel(); ++i)
-    if (values[i])
-      bits[static_cast<std::size_t>(i / 8)] |= static_cast<std::uint8_t>(1u << (i % 8));
-  return bits;
-}
-
-std::vector<InstructionSet> instruction_sets() {
-  std::vector<InstructionSet> sets{InstructionSet::portable};
-  for (const auto set : {InstructionSet::avx2, InstructionSet::avx512})
-    if (set <= best_instruction_set()) sets.push_back(set);
-  return sets;
 }
 
 class WinogradShapes : public ::testing::TestWithParam<Case> {};
