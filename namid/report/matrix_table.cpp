@@ -97,7 +97,7 @@ std::string matrix_markdown(const json& matrix) {
 std::string matrix_latex(const json& matrix) {
   const auto lines = matrix_lines(matrix);
   std::string text = str("% ", latex_cell(budget_words(matrix)), "\n\\begin{tabular}{ll",
-                         std::string(lines.front().size() - 2, 'c'), "}\n\\toprule\n");
+                         std::string(lines.front().size() - 2, 'c'), "}\n\\hline\n");
   for (std::size_t l = 0; l < lines.size(); ++l) {
     std::string row;
     for (std::size_t c = 0; c < lines[l].size(); ++c) {
@@ -106,9 +106,9 @@ std::string matrix_latex(const json& matrix) {
       const bool repeated = l > 1 && c == 0 && lines[l][0] == lines[l - 1][0];
       row += str(c > 0 ? " & " : "", repeated ? "" : cell);
     }
-    text += row + " \\\\\n" + (l == 0 ? "\\midrule\n" : "");
+    text += row + " \\\\\n" + (l == 0 ? "\\hline\n" : "");
   }
-  return text + "\\bottomrule\n\\end{tabular}\n";
+  return text + "\\hline\n\\end{tabular}\n";
 }
 
 }  // namespace namid::report

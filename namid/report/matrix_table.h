@@ -20,7 +20,7 @@ TableLines matrix_lines(const nlohmann::json& matrix);
 
 std::string matrix_text(const nlohmann::json& matrix);
 std::string matrix_markdown(const nlohmann::json& matrix);
-/// A tabular for \usepackage{booktabs}.
+/// A tabular of \hline alone, no package needed.
 std::string matrix_latex(const nlohmann::json& matrix);
 
 }  // namespace namid::report

@@ -69,6 +69,11 @@ void add_pair(const NamedRun& first, const NamedRun& second, std::vector<PairedT
   if (eval::attack_difference(first.run, second.run).empty()) add("robust", common.robust);
 }
 
+/// Four decimals; what they would call 0 is said to be small.
+std::string p_text(double p) {
+  return p < 1e-4 ? "< 0.0001" : fixed(p, 4);
+}
+
 std::string images_of(const RunData& run) {
   return str(text_at(run.record, "data/name"), ", ", text_at(run.record, "data/n"),
              " images, sha256 ", text_at(run.record, "data/sha256").substr(0, 12));
@@ -96,7 +101,7 @@ TableLines pair_lines(const std::vector<PairedTest>& tests) {
         {test.first, test.second, test.accuracy, str(test.counts.images),
          str(test.counts.only_first), str(test.counts.only_second), fixed(100 * test.difference, 2),
          str("[", fixed(100 * test.interval.low, 2), ", ", fixed(100 * test.interval.high, 2), "]"),
-         fixed(test.p, 4), fixed(test.adjusted, 4), test.method});
+         p_text(test.p), p_text(test.adjusted), test.method});
   return lines;
 }
 
