@@ -24,17 +24,17 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    def __init__(self, classes=10):
+    def __init__(self, classes=10, width=64):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 3, 1, 0, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        widths = [64, 64, 128, 256, 512]
+        self.conv1 = nn.Conv2d(3, width, 3, 1, 0, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        widths = [width, width, 2 * width, 4 * width, 8 * width]
         for stage in range(1, 5):
             stride = 1 if stage == 1 else 2
             blocks = [BasicBlock(widths[stage - 1], widths[stage], stride)]
             blocks.append(BasicBlock(widths[stage], widths[stage], 1))
             setattr(self, f"layer{stage}", nn.Sequential(*blocks))
-        self.linear = nn.Linear(512, classes)
+        self.linear = nn.Linear(8 * width, classes)
 
     def forward(self, x):
         x = functional.relu(self.bn1(self.conv1(x)))

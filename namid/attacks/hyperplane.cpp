@@ -6,7 +6,7 @@
 #include <limits>
 #include <vector>
 
-#include "namid/engine/parallel.h"
+#include "namid/core/tensor_parallel.h"
 
 namespace namid::attacks {
 namespace {
@@ -96,7 +96,7 @@ struct PlainRow {
 at::Tensor project_rows(const at::Tensor& t, const at::Tensor& w, const at::Tensor& b, Norm norm) {
   const auto size = t.size(1);
   auto d = at::empty_like(t);
-  engine::parallel_for(0, t.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, t.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto row = begin; row < end; ++row)
       PlainRow{.t = t.const_data_ptr<double>() + row * size,
                .w = w.const_data_ptr<double>() + row * size,

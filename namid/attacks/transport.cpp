@@ -7,7 +7,7 @@
 
 #include "namid/attacks/norms.h"
 #include "namid/attacks/transport_rows.h"
-#include "namid/engine/parallel.h"
+#include "namid/core/tensor_parallel.h"
 
 namespace namid::attacks {
 namespace {
@@ -56,24 +56,23 @@ void add_planes(const at::Tensor& planes, const at::Tensor& image, int kernel) {
   const auto pixels = image.size(2) * image.size(3), columns = image.size(3);
   const auto* all_from = planes.const_data_ptr<Number>();
   auto* all_to = image.data_ptr<Number>();
-  engine::parallel_for(
-      0, image.size(0) * image.size(1), 1, [&](std::int64_t begin, std::int64_t end) {
-        std::vector<double> sums(static_cast<std::size_t>(pixels));
-        for (auto i = begin; i < end; ++i) {
-          std::fill(sums.begin(), sums.end(), 0.0);
-          all_moves(image, kernel,
-                    [&](std::int64_t k, std::int64_t row, std::int64_t target, std::int64_t right) {
-                      const auto* from = all_from + (i * kernel * kernel + k) * pixels + row;
-                      auto* to = sums.data() + target;
-                      turned(columns, right,
-                             [&](std::int64_t first, std::int64_t place, std::int64_t count) {
-                               for (std::int64_t w = 0; w < count; ++w)
-                                 to[place + w] += from[first + w];
-                             });
-                    });
-          std::copy(sums.begin(), sums.end(), all_to + i * pixels);
-        }
-      });
+  parallel_for(0, image.size(0) * image.size(1), 1, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<double> sums(static_cast<std::size_t>(pixels));
+    for (auto i = begin; i < end; ++i) {
+      std::fill(sums.begin(), sums.end(), 0.0);
+      all_moves(image, kernel,
+                [&](std::int64_t k, std::int64_t row, std::int64_t target, std::int64_t right) {
+                  const auto* from = all_from + (i * kernel * kernel + k) * pixels + row;
+                  auto* to = sums.data() + target;
+                  turned(columns, right,
+                         [&](std::int64_t first, std::int64_t place, std::int64_t count) {
+                           for (std::int64_t w = 0; w < count; ++w)
+                             to[place + w] += from[first + w];
+                         });
+                });
+      std::copy(sums.begin(), sums.end(), all_to + i * pixels);
+    }
+  });
 }
 
 template <class Number>
@@ -81,19 +80,18 @@ void copy_planes(const at::Tensor& image, const at::Tensor& planes, int kernel) 
   const auto pixels = image.size(2) * image.size(3), columns = image.size(3);
   const auto* all_from = image.const_data_ptr<Number>();
   auto* all_to = planes.data_ptr<Number>();
-  engine::parallel_for(
-      0, image.size(0) * image.size(1), 1, [&](std::int64_t begin, std::int64_t end) {
-        for (auto i = begin; i < end; ++i)
-          all_moves(image, kernel,
-                    [&](std::int64_t k, std::int64_t row, std::int64_t target, std::int64_t right) {
-                      const auto* from = all_from + i * pixels + target;
-                      auto* to = all_to + (i * kernel * kernel + k) * pixels + row;
-                      turned(columns, right,
-                             [&](std::int64_t first, std::int64_t place, std::int64_t count) {
-                               std::copy_n(from + place, count, to + first);
-                             });
-                    });
-      });
+  parallel_for(0, image.size(0) * image.size(1), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = begin; i < end; ++i)
+      all_moves(image, kernel,
+                [&](std::int64_t k, std::int64_t row, std::int64_t target, std::int64_t right) {
+                  const auto* from = all_from + i * pixels + target;
+                  auto* to = all_to + (i * kernel * kernel + k) * pixels + row;
+                  turned(columns, right,
+                         [&](std::int64_t first, std::int64_t place, std::int64_t count) {
+                           std::copy_n(from + place, count, to + first);
+                         });
+                });
+  });
 }
 
 /// The right ends of λ's intervals [0, high], float64 (N), after bisection: `excess` is the cost

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "namid/engine/parallel.h"
+#include "namid/core/tensor_parallel.h"
 
 namespace namid::attacks {
 namespace {
@@ -39,14 +39,13 @@ at::Tensor departed(const at::Tensor& plan) {
   const auto planes = plan.movedim(4, 2).contiguous();
   const auto moves = planes.size(2), pixels = planes.stride(2);
   auto sums = at::zeros(plan.sizes().slice(0, 4), plan.options().dtype(at::kDouble));
-  engine::parallel_for(0, plan.size(0) * plan.size(1), 1,
-                       [&](std::int64_t begin, std::int64_t end) {
-                         for (auto row = begin * moves; row < end * moves; ++row) {
-                           const auto* from = planes.const_data_ptr<float>() + row * pixels;
-                           auto* to = sums.data_ptr<double>() + row / moves * pixels;
-                           for (std::int64_t i = 0; i < pixels; ++i) to[i] += from[i];
-                         }
-                       });
+  parallel_for(0, plan.size(0) * plan.size(1), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto row = begin * moves; row < end * moves; ++row) {
+      const auto* from = planes.const_data_ptr<float>() + row * pixels;
+      auto* to = sums.data_ptr<double>() + row / moves * pixels;
+      for (std::int64_t i = 0; i < pixels; ++i) to[i] += from[i];
+    }
+  });
   return sums;
 }
 
@@ -54,7 +53,7 @@ at::Tensor cost_by_images(const at::Tensor& plan, const at::Tensor& costs) {
   const auto planes = plan.movedim(4, 2).contiguous(), of_moves = costs.movedim(2, 0).contiguous();
   const auto images = plan.size(0) * plan.size(1), size = of_moves.numel();
   std::vector<double> of_image(static_cast<std::size_t>(images));
-  engine::parallel_for(0, images, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, images, 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = begin; i < end; ++i)
       of_image[static_cast<std::size_t>(i)] = sum_of_products(
           planes.const_data_ptr<float>() + i * size, of_moves.const_data_ptr<float>(), size);
@@ -83,7 +82,7 @@ at::Tensor PackedRows::run(const at::Tensor& lambda, const at::Tensor& rows) con
   const auto images = samples_ * channels_, size = values_.stride(0), pixels = totals_.stride(0);
   const auto multiplier = lambda.to(at::kFloat).contiguous();
   std::vector<double> of_image(static_cast<std::size_t>(images));
-  engine::parallel_for(0, images, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, images, 1, [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> scratch(static_cast<std::size_t>(moves_ * kLanes));
     for (auto i = begin; i < end; ++i) {
       const RowBlocks blocks{.values = values_.const_data_ptr<float>() + i * size,

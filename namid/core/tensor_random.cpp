@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/core/tensor_random.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
+#include "namid/core/tensor_parallel.h"
 
 namespace namid {
 namespace {
@@ -18,7 +18,7 @@ at::Tensor draw_rows(const SampleIds& ids, const at::Tensor& like, const Draw& d
   auto out = at::empty(like.sizes(), at::TensorOptions().dtype(at::kFloat));
   const auto width = rows ? static_cast<std::size_t>(like.numel() / rows) : 0;
   float* data = out.data_ptr<float>();
-  at::parallel_for(0, rows, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, rows, 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto row = begin; row < end; ++row) {
       const auto i = static_cast<std::size_t>(row);
       draw(ids[i], data + i * width, width);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <ATen/Parallel.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
@@ -10,6 +9,7 @@
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
+#include "namid/core/tensor_parallel.h"
 #include "namid/data/dataset.h"
 
 namespace namid::data {
@@ -43,7 +43,7 @@ at::Tensor gather_pixels(const at::Tensor& images, std::span<const std::int64_t>
   auto out = at::empty(sizes, at::kFloat);
   const auto* from = images.const_data_ptr<std::uint8_t>();
   auto* to = out.data_ptr<float>();
-  at::parallel_for(0, sizes[0], kRowsPerTask, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, sizes[0], kRowsPerTask, [&](std::int64_t begin, std::int64_t end) {
     for (auto row = begin; row < end; ++row) {
       const auto* pixels = from + indices[static_cast<std::size_t>(row)] * width;
       std::transform(pixels, pixels + width, to + row * width,

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/data/image_files.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
+#include "namid/core/tensor_parallel.h"
 #include "namid/io/image.h"
 
 namespace namid::data {
@@ -44,7 +43,7 @@ Dataset load_images(const std::vector<LabelledFile>& files, std::int64_t channel
   const auto bytes = io::checked_product(folder, 0, size, static_cast<std::uint64_t>(count));
   io::check_size(folder, 0, bytes, io::kMaxBytes);
   io::Bytes pixels(bytes);
-  at::parallel_for(0, count, kFilesPerTask, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, count, kFilesPerTask, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       const auto image = read_image(files[i].path);
       check_alike(image, first, files[i], files[0], channels);

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "namid/core/tensor_parallel.h"
 #include "namid/engine/elementwise.h"
-#include "namid/engine/parallel.h"
 
 namespace namid::engine {
 namespace {

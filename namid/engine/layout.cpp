@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/engine/layout.h"
 
-#include "namid/engine/parallel.h"
+#include "namid/core/tensor_parallel.h"
 
 namespace namid::engine {
 namespace {

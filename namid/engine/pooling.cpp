@@ -5,8 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "namid/core/tensor_parallel.h"
 #include "namid/engine/cpu_features.h"
-#include "namid/engine/parallel.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "namid/core/error.h"
-#include "namid/engine/parallel.h"
+#include "namid/core/tensor_parallel.h"
 
 namespace namid::engine {
 namespace {

@@ -5,13 +5,14 @@
 
 #include <cstdint>
 
-namespace namid::engine {
+namespace namid {
 
 /// Calls `task(first, last)` on pieces of [begin, end) that are at least `grain` long, on
 /// LibTorch's own threads: at::parallel_for runs in the caller's thread where a source is compiled
 /// without OpenMP, and a second OpenMP would bring a second set of threads. Pieces must not depend
-/// on each other; how many there are depends on at::get_num_threads().
+/// on each other; how many there are depends on at::get_num_threads(). A piece that throws ends
+/// there; of several, what the first of them in order threw is thrown again once all have ended.
 void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
                   c10::function_ref<void(std::int64_t, std::int64_t)> task);
 
-}  // namespace namid::engine
+}  // namespace namid
