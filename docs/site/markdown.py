@@ -59,7 +59,7 @@ def is_external(target):
 
 
 def broken_links(root, pages):
-    """Sentences about links of `pages` (paths from `root`) that lead nowhere in the repository."""
+    """Sentences about links of `pages` (paths from `root`) that do not lead to one of them."""
     texts = {page: (root / page).read_text(encoding="utf-8") for page in pages}
     broken = []
     for page, text in texts.items():
@@ -68,9 +68,9 @@ def broken_links(root, pages):
                 continue
             path, _, anchor = target.partition("#")
             goal = page if not path else pathlib.PurePosixPath(_normal(page.parent / path))
-            if goal not in texts and not (root / goal).exists():
-                broken.append(f"{page}:{number}: {target}: no such file")
-            elif goal in texts and anchor and anchor not in anchors(texts[goal]):
+            if goal not in texts:
+                broken.append(f"{page}:{number}: {target}: not a page of the site")
+            elif anchor and anchor not in anchors(texts[goal]):
                 broken.append(f"{page}:{number}: {target}: no such heading")
     return broken
 

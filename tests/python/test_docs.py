@@ -49,7 +49,7 @@ def test_a_broken_link_is_found(tmp_path):
     found = markdown.broken_links(
         tmp_path, [pathlib.PurePosixPath("a.md"), pathlib.PurePosixPath("c.md")]
     )
-    assert found == ["a.md:2: b.md: no such file", "a.md:2: #three: no such heading"]
+    assert found == ["a.md:2: b.md: not a page of the site", "a.md:2: #three: no such heading"]
 
 
 def test_every_page_has_one_title_and_is_in_the_contents():
