@@ -162,11 +162,9 @@ Extent Im2colConvolution::results(const Extent& extent) const {
 void Im2colConvolution::read_patches(const float* x, const Extent& extent,
                                      const Block& block) const {
   Patches patches(*this, extent, block.first);
-  std::fill_n(block.patch, forward_.in, 0.0f);
-  bool zeros = true;
+  std::fill_n(block.patch, forward_.in, 0.0f);  // the end stays
   for (std::int64_t r = 0; r < block.rows; ++r, patches.next()) {
-    if (!patches.whole() && !zeros) std::fill_n(block.patch, forward_.in, 0.0f);
-    zeros = false;
+    if (!patches.whole()) std::fill_n(block.patch, forward_.in, 0.0f);
     patches.rows([&](std::int64_t patch, std::int64_t image, std::int64_t count) {
       copy_floats(block.patch + patch, x + image, count);
     });

@@ -7,7 +7,8 @@
 #include "namid/engine/epilogue.h"
 
 // The inner loops of Winograd's minimal filtering, Lavin & Gray 2016 (arXiv:1509.09308), Sec. 4:
-// pixels of a tile to V, 36 matrix products M = V U, pixels of the result. Free of torch.
+// pixels of a tile to V, 36 matrix products M = V U, pixels of the result; im2col (im2col.h) takes
+// the product and writes its rows. Free of torch.
 //
 // Transformed images V and products M are kept as [plane][channel group][tile][16 channels], the
 // transformed weights U as [panel][36][input channel][output channels of the panel].
