@@ -9,9 +9,9 @@
 The network is namid's "resnet18" of that width, for torchattacks as an nn.Module with frozen parameters; L-inf
 8/255. Both run APGD-CE, APGD-T on nine targets, FAB-T on nine targets (100 steps each) and Square with 5,000
 queries, each on the images that are left: torchattacks' own AutoAttack takes ten steps, so its four attacks are
-put together by its MultiAttack. namid is the whole of `namid evaluate --fast`: data and
-ledger included, batches not padded to equal sizes, as on the other side. A round
-has a seed of its own, the same on both sides, which draw different numbers. Rows are written as they come."""
+put together by its MultiAttack. namid is the whole of `namid evaluate --fast`: data and ledger included, batches
+not padded to equal sizes, as on the other side. A round has a seed of its own, the same on both sides, which draw
+different numbers. Rows are written as they come."""
 
 import argparse
 import os

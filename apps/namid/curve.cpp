@@ -119,9 +119,7 @@ json CurveCommand::record() const {
 
 json CurveCommand::evaluated(const run::RunFolder& folder, bool resume) const {
   if (!curve.from.empty()) return {{"attacks", json::array()}};
-  const auto suite = compiled_.kernels.empty()
-                         ? attacks_
-                         : eval::through_engine(attacks_, compiled_.model, compiled_.kernels);
+  const auto suite = eval::through_engine(attacks_, compiled_.model, compiled_.kernels);
   return eval::evaluate(classifier_, test_, suite, evaluate, folder, &run::process_stop_token(),
                         resume, show_progress);
 }

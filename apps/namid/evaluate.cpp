@@ -111,7 +111,7 @@ json EvaluateCommand::record() const {
 json EvaluateCommand::run(const run::RunFolder& folder, bool resume) {
   const auto model = models::with_logits(classifier_, inputs.outputs);
   auto suite = attacks_;
-  if (!compiled_.kernels.empty() && !suite.surrogate)
+  if (!suite.surrogate)
     suite = eval::through_engine(
         std::move(suite), models::with_logits(compiled_.model, inputs.outputs), compiled_.kernels);
   auto result = eval::evaluate(model, test_, suite, evaluate, folder, &run::process_stop_token(),

@@ -126,9 +126,7 @@ json MiCommand::score() {
   std::vector<at::Tensor> images;
   for (const auto& [name, suite] : attacks_) {
     if (show_progress) log_info("attack ", name);
-    const auto seen = compiled_.kernels.empty()
-                          ? suite
-                          : eval::through_engine(suite, compiled_.model, compiled_.kernels);
+    const auto seen = eval::through_engine(suite, compiled_.model, compiled_.kernels);
     images.push_back(eval::study_images(model_, test_, seen, study, stop));
   }
   json critics = json::array();

@@ -22,6 +22,7 @@ void show(AttackEntry& attack, const models::Classifier& compiled) {
 }  // namespace
 
 Suite through_engine(Suite suite, const models::Classifier& compiled, const std::string& kernels) {
+  if (kernels.empty()) return suite;
   for (auto& attack : suite.attacks) show(attack, compiled);
   if (suite.afterwards)
     suite.afterwards = [compiled, found = std::move(suite.afterwards)](const Ledger& ledger) {

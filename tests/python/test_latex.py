@@ -46,7 +46,6 @@ def assert_typesets(folder, table):
 
 @pytest.mark.parametrize("flags", [[], ["--paired"]], ids=["paper", "paired"])
 def test_comparisons(runs, tmp_path, flags):
-    evaluated = []
     for model in models(runs):
         limits = "--epsilon 0.1 --suite pgd(steps=2) --test-limit 40 --quiet --out"
         namid(tmp_path, "evaluate", model, *limits.split(), str(tmp_path / "runs"))

@@ -9,6 +9,7 @@
 #include "namid/core/error.h"
 #include "namid/eval/ledger.h"
 #include "namid/report/compare.h"
+#include "namid/report/paired_runs.h"
 #include "namid/report/table_cells.h"
 #include "report/has.h"
 #include "report/markup_check.h"
@@ -141,6 +142,15 @@ TEST(PairedRuns, AreMcNemarsTestsCorrectedByHolm) {
   EXPECT_NEAR(robust["p_holm"].get<double>(), 2 * p, 1e-15);
   EXPECT_EQ(robust["difference"], 0.7);
   EXPECT_EQ(robust["method"], "mcnemar");
+}
+
+TEST(PairedRuns, TinyPValuesAreNotCalledZero) {
+  PairedTest test;
+  test.p = 1e-9;
+  test.adjusted = 0.00012;
+  const auto lines = pair_lines({test});
+  EXPECT_EQ(lines[1][8], "< 0.0001");
+  EXPECT_EQ(lines[1][9], "0.0001");
 }
 
 TEST(PairedRuns, FollowTheTableInEveryFormatAndChangeNothingBefore) {
