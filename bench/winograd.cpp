@@ -24,6 +24,7 @@
 
 #include "namid/engine/im2col.h"
 #include "namid/engine/winograd.h"
+#include "namid/engine/winograd_weight_gradient.h"
 
 namespace namid {
 namespace {
@@ -102,11 +103,17 @@ at::Tensor direct(const Layer& layer, const at::Tensor& x, const at::Tensor& wei
                     at::IntArrayRef{layer.kernel / 2});
 }
 
-at::Tensor direct_gradient(const Layer& layer, const at::Tensor& gradient, const at::Tensor& x,
-                           const at::Tensor& weight) {
+struct Gradients {
+  at::Tensor input, weight;
+};
+
+Gradients direct_gradients(const Layer& layer, const at::Tensor& gradient, const at::Tensor& x,
+                           const at::Tensor& weight, bool by_input) {
   const auto w = layer.window();
-  return std::get<0>(at::convolution_backward(gradient, x, weight, at::nullopt, w.stride, w.padding,
-                                              w.dilation, false, {0, 0}, 1, {true, false, false}));
+  const auto [input, by_weight, bias] =
+      at::convolution_backward(gradient, x, weight, at::nullopt, w.stride, w.padding, w.dilation,
+                               false, {0, 0}, 1, {by_input, !by_input, false});
+  return {input, by_weight};
 }
 
 /// Both sides by turns; the exact result may be undefined.
@@ -156,17 +163,32 @@ void measure(const Layer& layer, const Setting& setting) {
                     std::to_string(layer.size) + "x" + std::to_string(layer.size) +
                     (layer.kernel == 3 ? "" : ", kernel " + std::to_string(layer.kernel)) +
                     (layer.stride == 1 ? "" : ", stride " + std::to_string(layer.stride)) + " | ";
+  const auto exact_gradients = [&](bool by_input) {
+    return direct_gradients(layer, gradient.to(at::kDouble), x.to(at::kDouble),
+                            weight.to(at::kDouble), by_input);
+  };
   compare(
       name + "forward", setting, [&] { return direct(layer, x, weight); },
       [&] { convolution.forward(pixels, y.data_ptr<float>(), extent, {}); }, y,
       direct(layer, x.to(at::kDouble), weight.to(at::kDouble)));
   compare(
-      name + "input gradient", setting, [&] { return direct_gradient(layer, gradient, x, weight); },
+      name + "input gradient", setting,
+      [&] { return direct_gradients(layer, gradient, x, weight, true).input; },
       [&] {
         convolution.input_gradient(gradient.const_data_ptr<float>(), gx.data_ptr<float>(), extent);
       },
-      gx,
-      direct_gradient(layer, gradient.to(at::kDouble), x.to(at::kDouble), weight.to(at::kDouble)));
+      gx, exact_gradients(true).input);
+  if (engine::WinogradConvolution::supports(weight, layer.window())) {
+    const engine::WinogradWeightGradient weights(layer.in, layer.out, layer.stride,
+                                                 setting.instructions);
+    const auto gw = at::empty_like(weight);
+    engine::Workspace workspace;
+    compare(
+        name + "weight gradient", setting,
+        [&] { return direct_gradients(layer, gradient, x, weight, false).weight; },
+        [&] { weights.run(pixels, gradient.const_data_ptr<float>(), extent, gw, workspace); },
+        gw.permute({0, 2, 3, 1}), exact_gradients(false).weight);
+  }
   const Epilogue block{.bias = bias.const_data_ptr<float>(),
                        .residual = gradient.const_data_ptr<float>(),
                        .relu = true,

@@ -48,7 +48,7 @@ class TrainCommand : public RunCommand {
 
   data::Dataset training_, validation_;  ///< validation_: the test set with --select test
   models::Classifier classifier_;
-  engine::Compiled compiled_;  // a handle on classifier_: attacks run compiled, updates do not
+  engine::Compiled compiled_;  // a handle on classifier_
   std::optional<mi::EstimatorPair> estimators_;
 };
 

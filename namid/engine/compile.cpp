@@ -8,6 +8,7 @@
 #include "namid/core/log.h"
 #include "namid/engine/input_gradient.h"
 #include "namid/engine/network.h"
+#include "namid/engine/training_convolutions.h"
 #include "namid/engine/weight_source.h"
 #include "namid/models/classifier_impl.h"
 #include "namid/models/network.h"
@@ -77,11 +78,14 @@ class CompiledClassifier final : public models::ClassifierImpl {
   }
 
   at::Tensor forward(const at::Tensor& x, Layer layer) override {
-    if (layer != Layer::logits) return model_(x, layer);
     const bool usual = x.sizes().slice(1) == at::IntArrayRef(info().input_shape);
-    if (!usual) return model_.at_any_size(x);
-    if (!is_plain(x) || !in_eval_mode() || needs_weight_gradients()) return model_(x);
-    return logits_of(follower_.network(), model_, x);
+    const bool trained = !in_eval_mode() || needs_weight_gradients();
+    if (layer == Layer::logits && usual && is_plain(x) && !trained)
+      return logits_of(follower_.network(), model_, x);
+    std::optional<models::ConvolutionScope> scope;
+    if (trained && options_.kernel != Kernel::direct) scope.emplace(training_);
+    if (layer == Layer::logits && !usual) return model_.at_any_size(x);
+    return model_(x, layer);
   }
 
   std::string kernels() { return follower_.network()->kernels(); }
@@ -121,6 +125,7 @@ class CompiledClassifier final : public models::ClassifierImpl {
   Classifier model_;
   EngineOptions options_;
   Follower follower_;
+  TrainingConvolutions training_;  // of the model's own forwards
   std::vector<at::Tensor> parameters_;
   std::vector<std::shared_ptr<torch::nn::Module>> modules_;
 };

@@ -21,6 +21,11 @@ std::int64_t ceiling(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
 }
 
+bool pays_for(std::int64_t weights, std::int64_t stride, const Extent& extent) {
+  const auto pixels = extent.n * ceiling(extent.height, stride) * ceiling(extent.width, stride);
+  return pixels >= kFewPixels || weights <= kFewWeights;
+}
+
 }  // namespace
 
 WinogradKernels winograd_kernels(InstructionSet instructions) {
@@ -94,9 +99,12 @@ void WinogradConvolution::repack(const at::Tensor& weight) {
 }
 
 bool WinogradConvolution::pays(const Extent& extent) const {
-  const std::int64_t stride = form_ == WinogradForm::plain ? 1 : 2;
-  const auto pixels = extent.n * ceiling(extent.height, stride) * ceiling(extent.width, stride);
-  return pixels >= kFewPixels || in_ * out_ <= kFewWeights;
+  return pays_for(in_ * out_, form_ == WinogradForm::plain ? 1 : 2, extent);
+}
+
+bool WinogradConvolution::pays(const at::Tensor& weight, std::int64_t stride,
+                               const Extent& extent) {
+  return pays_for(weight.size(0) * weight.size(1), stride, extent);
 }
 
 WinogradSchedule WinogradConvolution::schedule(const Extent& extent) const {

@@ -60,6 +60,7 @@ class WinogradConvolution {
   /// a few pixels under many weights, of which it reads four times as many. A caller whose results
   /// must not depend on the batch's size does not ask.
   bool pays(const Extent& extent) const;
+  static bool pays(const at::Tensor& weight, std::int64_t stride, const Extent& extent);
 
   /// The schedule that run() takes for such a batch: by the sizes of the caches, or as set.
   WinogradSchedule schedule(const Extent& extent) const;

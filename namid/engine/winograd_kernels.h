@@ -96,11 +96,35 @@ struct ProductRows {
   std::int64_t offset = 0;  ///< of the first pixel in y
 };
 
+/// Gradients by the weights of one product, of 16 input channels and `groups` groups of output
+/// channels: u (first) = or += Σ over `rows` of v mᵀ, each sum one chain of fused multiply-adds.
+struct WeightProduct {
+  const float* v = nullptr;  ///< [row][16 input channels]
+  const float* m = nullptr;  ///< [group][row][16 output channels]
+  float* u = nullptr;        ///< [input channel][output channel]
+  std::int64_t m_group = 0, u_row = 0, rows = 0, groups = 0;
+  bool first = true;
+};
+
+/// Gradients by the weights from those of their 36 matrices, U of WeightPanel, of one input
+/// channel: Gᵀ U G in float64, rounded once.
+struct WeightGradients {
+  const float* u = nullptr;  ///< of the first output channel
+  std::int64_t plane = 0;    ///< distance of matrices
+  std::int64_t out_channels = 0;
+  float* gradient = nullptr;  ///< of the first output channel
+  WeightStrides strides = {};
+};
+
 struct WinogradKernels {
   void (*transform_weights[3])(const WeightPanel&);  ///< by WinogradForm
   void (*transform_input[3])(const InputTile&);      ///< by WinogradForm
   void (*transform_output[3])(const OutputTile&, const Epilogue&);
+  /// Gradients by the results of a tile to those by its products, plain and strided.
+  void (*transform_gradient[2])(const InputTile&);
+  void (*transform_weight_gradients[2])(const WeightGradients&);
   void (*multiply)(const PlaneProduct&);
+  void (*add_weight_product)(const WeightProduct&);
   void (*finish_rows)(const ProductRows&, const Epilogue&);
   std::int64_t panel_groups = 2;  ///< groups of output channels in a panel
 };

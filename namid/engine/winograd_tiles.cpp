@@ -31,21 +31,37 @@ Tiles::Tiles(const Extent& extent, WinogradForm form)
   across_ = (written_.width + results_ - 1) / results_;
 }
 
-void Tiles::source(std::int64_t index, const float* x, std::int64_t channels, const float* zeros,
-                   InputTile& tile) const {
-  const std::int64_t top = index / across_ % down_ * step_ + first_,
-                     left = index % across_ * step_ + first_;
-  const float* image = x + index / (across_ * down_) * read_.height * read_.width * channels;
-  for (std::int64_t i = 0; i < pixels_; ++i) {
-    const std::int64_t row = top + i;
-    const bool inside = row >= 0 && row < read_.height;
-    for (std::int64_t j = 0; j < pixels_; ++j) {
-      const std::int64_t column = left + j;
-      tile.pixels[pixels_ * i + j] = inside && column >= 0 && column < read_.width
-                                         ? image + (row * read_.width + column) * channels
-                                         : zeros;
+void Tiles::pixels(const Patch& patch, const Size& size, const float* x, std::int64_t channels,
+                   const float* zeros, InputTile& tile) {
+  const float* image = x + patch.image * size.height * size.width * channels;
+  for (std::int64_t i = 0; i < patch.side; ++i) {
+    const std::int64_t row = patch.top + i;
+    const bool inside = row >= 0 && row < size.height;
+    for (std::int64_t j = 0; j < patch.side; ++j) {
+      const std::int64_t column = patch.left + j;
+      tile.pixels[patch.side * i + j] = inside && column >= 0 && column < size.width
+                                            ? image + (row * size.width + column) * channels
+                                            : zeros;
     }
   }
+}
+
+void Tiles::source(std::int64_t index, const float* x, std::int64_t channels, const float* zeros,
+                   InputTile& tile) const {
+  pixels({.image = index / (across_ * down_),
+          .top = index / across_ % down_ * step_ + first_,
+          .left = index % across_ * step_ + first_,
+          .side = pixels_},
+         read_, x, channels, zeros, tile);
+}
+
+void Tiles::results(std::int64_t index, const float* y, std::int64_t channels, const float* zeros,
+                    InputTile& tile) const {
+  pixels({.image = index / (across_ * down_),
+          .top = index / across_ % down_ * results_,
+          .left = index % across_ * results_,
+          .side = results_},
+         written_, y, channels, zeros, tile);
 }
 
 void Tiles::target(std::int64_t index, std::int64_t channels, OutputTile& tile) const {

@@ -24,6 +24,9 @@ class Tiles {
   /// channels.
   void source(std::int64_t index, const float* x, std::int64_t channels, const float* zeros,
               InputTile& tile) const;
+  /// The pixels that it writes, as if they were to be read: y, NHWC; outside of the image `zeros`.
+  void results(std::int64_t index, const float* y, std::int64_t channels, const float* zeros,
+               InputTile& tile) const;
   /// Where it writes: offset, height, width and strides, but for the first channel's offset.
   void target(std::int64_t index, std::int64_t channels, OutputTile& tile) const;
 
@@ -31,6 +34,12 @@ class Tiles {
   struct Size {
     std::int64_t height, width;
   };
+  /// `side`·`side` pixels from (top, left) of an image of this size.
+  struct Patch {
+    std::int64_t image, top, left, side;
+  };
+  static void pixels(const Patch& patch, const Size& size, const float* x, std::int64_t channels,
+                     const float* zeros, InputTile& tile);
   std::int64_t n_;
   Size read_, written_;                           // of an image, in pixels
   std::int64_t pixels_, first_, step_, results_;  // of a tile, along one direction

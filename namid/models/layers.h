@@ -3,17 +3,18 @@
 
 #include <ATen/ops/adaptive_avg_pool2d.h>
 #include <torch/nn/modules/batchnorm.h>
-#include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>
 
 #include <cstdint>
 
+#include "namid/models/conv2d.h"
+
 namespace namid::models {
 
 /// A square convolution without bias.
-inline torch::nn::Conv2d conv(std::int64_t in, std::int64_t out, std::int64_t kernel,
-                              std::int64_t stride = 1, std::int64_t padding = 0) {
-  return torch::nn::Conv2d(
+inline Conv2d conv(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride = 1,
+                   std::int64_t padding = 0) {
+  return Conv2d(
       torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(padding).bias(false));
 }
 

@@ -25,9 +25,9 @@ class PreactBlockImpl : public nn::Module {
 
  private:
   nn::BatchNorm2d bn1_;
-  nn::Conv2d conv1_;
+  Conv2d conv1_;
   nn::BatchNorm2d bn2_;
-  nn::Conv2d conv2_;
+  Conv2d conv2_;
   nn::Sequential shortcut_{nullptr};
 };
 TORCH_MODULE(PreactBlock);
@@ -62,7 +62,7 @@ class PreactResNet18 final : public Network {
 
  private:
   NetworkShape shape_;
-  nn::Conv2d conv1_{nullptr};
+  Conv2d conv1_{nullptr};
   std::vector<nn::Sequential> stages_;
   nn::BatchNorm2d bn_{nullptr};
   nn::Linear linear_{nullptr};

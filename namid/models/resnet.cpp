@@ -66,7 +66,7 @@ class BlockImpl : public nn::Module {
     norms_.push_back(register_module("bn" + number, nn::BatchNorm2d(out)));
   }
 
-  std::vector<nn::Conv2d> convs_;
+  std::vector<Conv2d> convs_;
   std::vector<nn::BatchNorm2d> norms_;
   nn::Sequential shortcut_{nullptr};
 };
@@ -109,7 +109,7 @@ class ResNet final : public Network {
  private:
   int depth_, stem_padding_;
   NetworkShape shape_;
-  nn::Conv2d conv1_{nullptr};
+  Conv2d conv1_{nullptr};
   nn::BatchNorm2d bn1_{nullptr};
   std::array<nn::Sequential, 4> stages_{nullptr, nullptr, nullptr, nullptr};
   nn::Linear linear_{nullptr};

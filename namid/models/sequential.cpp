@@ -6,6 +6,7 @@
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
+#include "namid/models/conv2d.h"
 #include "namid/models/copy_state.h"
 
 namespace namid::models {
@@ -43,10 +44,10 @@ void append_layer(nn::Sequential& to, const LayerSpec& layer, std::size_t index,
       need_rank(layer, index, sizes, 3);
       slide(layer, index, sizes);
       sizes[0] = layer.channels;
-      to->push_back(nn::Conv2d(nn::Conv2dOptions(in, layer.channels, kernel)
-                                   .stride(stride)
-                                   .padding(padding)
-                                   .bias(layer.bias)));
+      to->push_back(Conv2d(nn::Conv2dOptions(in, layer.channels, kernel)
+                               .stride(stride)
+                               .padding(padding)
+                               .bias(layer.bias)));
       return;
     case LayerType::linear:
       need_rank(layer, index, sizes, 1);

@@ -31,7 +31,7 @@ class SmallCnn final : public Network {
 
  private:
   NetworkShape shape_;
-  torch::nn::Conv2d conv1_{nullptr}, conv2_{nullptr};
+  Conv2d conv1_{nullptr}, conv2_{nullptr};
   torch::nn::BatchNorm2d bn1_{nullptr}, bn2_{nullptr};
   torch::nn::Linear fc1_{nullptr}, fc2_{nullptr};
 };

@@ -37,7 +37,7 @@ class Vgg final : public Network {
     for (std::size_t i = 0; i < stages.size(); ++i) {
       const auto out = width << std::min<std::size_t>(i, 3);
       for (int c = 0; c < stages[i]; ++c) {
-        features_->push_back(nn::Conv2d(nn::Conv2dOptions(in, out, 3).padding(1)));
+        features_->push_back(Conv2d(nn::Conv2dOptions(in, out, 3).padding(1)));
         features_->push_back(nn::BatchNorm2d(out));
         features_->push_back(nn::ReLU());
         in = out;

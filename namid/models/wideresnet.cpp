@@ -10,8 +10,7 @@ namespace {
 
 namespace nn = torch::nn;
 
-nn::Conv2d normal_conv(std::int64_t in, std::int64_t out, std::int64_t kernel,
-                       std::int64_t stride) {
+Conv2d normal_conv(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride) {
   auto layer = conv(in, out, kernel, stride, kernel / 2);
   const torch::NoGradGuard no_grad;
   layer->weight.normal_(0, std::sqrt(2.0 / static_cast<double>(kernel * kernel * out)));
@@ -35,10 +34,10 @@ class WideBlockImpl : public nn::Module {
 
  private:
   nn::BatchNorm2d bn1_;
-  nn::Conv2d conv1_;
+  Conv2d conv1_;
   nn::BatchNorm2d bn2_;
-  nn::Conv2d conv2_;
-  nn::Conv2d shortcut_{nullptr};
+  Conv2d conv2_;
+  Conv2d shortcut_{nullptr};
 };
 TORCH_MODULE(WideBlock);
 
@@ -88,7 +87,7 @@ class WideResNet final : public Network {
   int depth_, widen_;
   bool with_sub_block_;
   NetworkShape shape_;
-  nn::Conv2d conv1_{nullptr};
+  Conv2d conv1_{nullptr};
   Group block1_{nullptr}, block2_{nullptr}, block3_{nullptr};
   nn::BatchNorm2d bn1_{nullptr};
   nn::Linear fc_{nullptr};
