@@ -15,4 +15,9 @@ namespace namid {
 void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
                   c10::function_ref<void(std::int64_t, std::int64_t)> task);
 
+/// Calls `task(i)` once for each i of [0, count), on LibTorch's threads; each takes the next when
+/// it has done one, so that a thread that is held up holds no other up. What is thrown is thrown
+/// again once all threads have ended; what was not begun by then may be left undone.
+void parallel_each(std::int64_t count, c10::function_ref<void(std::int64_t)> task);
+
 }  // namespace namid

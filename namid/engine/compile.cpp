@@ -22,7 +22,10 @@ using models::Layer;
 /// A network that follows the weights of its model.
 class Follower {
  public:
-  Follower(Classifier model, Kernel kernel) : model_(std::move(model)), kernel_(kernel) { trace(); }
+  Follower(Classifier model, const EngineOptions& options)
+      : model_(std::move(model)), options_(options) {
+    trace();
+  }
 
   /// For the present weights; stays as it is while it is held.
   std::shared_ptr<const Network> network() {
@@ -48,12 +51,13 @@ class Follower {
     if (network_ && network_.use_count() == 1) {
       network_->repack(make_plan(graph_));
     } else {
-      network_ = std::make_shared<Network>(make_plan(graph_), kernel_);
+      network_ =
+          std::make_shared<Network>(make_plan(graph_), options_.kernel, options_.memory_limit);
     }
   }
 
   Classifier model_;
-  Kernel kernel_;
+  EngineOptions options_;
   std::mutex mutex_;
   models::Graph graph_;
   std::optional<WeightSource> source_;
@@ -66,7 +70,7 @@ class CompiledClassifier final : public models::ClassifierImpl {
       : ClassifierImpl(model.info()),
         model_(model),
         options_(options),
-        follower_(model, options.kernel),
+        follower_(model, options),
         parameters_(model.parameters()) {
     if (const auto network = model.network()) modules_ = network->modules();
   }

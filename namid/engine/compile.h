@@ -10,6 +10,9 @@ namespace namid::engine {
 
 struct EngineOptions {
   Kernel kernel = Kernel::automatic;  ///< other than automatic: for tests and measurements
+  /// Bytes that the values of one pass may hold; 0: what the machine has. A batch that needs more
+  /// goes through in halves, quarters, ... (micro_batches.h).
+  std::int64_t memory_limit = 0;
 };
 
 /// The same classifier with compiled forwards and input gradients, for attacks: BatchNorm folded

@@ -6,6 +6,8 @@
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/csrc/autograd/saved_variable.h>
 
+#include "namid/engine/micro_batches.h"
+
 namespace namid::engine {
 namespace {
 
@@ -21,7 +23,9 @@ struct InputGradient final : torch::autograd::Node {
                 "through it again");
     if (!gradients[0].defined()) return {at::Tensor()};
     if (at::GradMode::is_enabled()) return by_model(gradients[0]);
-    return {network->input_gradient(trace, gradients[0].to(at::kFloat)).view(sizes)};
+    const auto images = x.unpack().detach().contiguous();
+    return {input_gradient_in_pieces(*network, images, traces, gradients[0].to(at::kFloat))
+                .view(images.sizes())};
   }
 
   /// With a graph of its own.
@@ -32,15 +36,14 @@ struct InputGradient final : torch::autograd::Node {
 
   void release_variables() override {
     network.reset();
-    trace = {};
+    traces.clear();
     x.reset_data();
   }
   std::string name() const override { return "NamidInputGradient"; }
 
   std::shared_ptr<const Network> network;
   models::Classifier model;
-  Trace trace;
-  std::vector<std::int64_t> sizes;
+  std::vector<Trace> traces;
   torch::autograd::SavedVariable x;
 };
 
@@ -53,13 +56,12 @@ at::Tensor logits_of(std::shared_ptr<const Network> network, const models::Class
   if (graph) {
     node = c10::make_intrusive<InputGradient>(network, model);
     node->set_next_edges(torch::autograd::collect_next_edges(x));
-    node->sizes = x.sizes().vec();
     node->x = torch::autograd::SavedVariable(x, false);
   }
   at::Tensor logits;
   {
     const at::NoGradGuard inside;
-    logits = network->forward(x.detach().contiguous(), graph ? &node->trace : nullptr);
+    logits = forward_in_pieces(*network, x.detach().contiguous(), graph ? &node->traces : nullptr);
   }
   if (graph) torch::autograd::set_history(logits, node);
   return logits;

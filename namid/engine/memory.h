@@ -13,9 +13,11 @@ namespace namid::engine {
 /// the arithmetic done in them.
 class Memory {
  public:
-  Memory();
+  /// limit: bytes, of tensors and of what is kept for further ones; 0: none.
+  explicit Memory(std::int64_t limit = 0);
   /// Uninitialised float32, contiguous. Its memory goes to the next one of as many elements when
   /// the last handle of the tensor goes, which must not be while another thread uses this object.
+  /// ResourceError above the limit.
   at::Tensor take(at::IntArrayRef sizes);
 
   Workspace workspace;

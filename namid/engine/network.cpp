@@ -13,7 +13,8 @@ class Network::Borrowed {
  public:
   explicit Borrowed(const Network& network) : network_(network) {
     const std::lock_guard lock(network_.mutex_);
-    if (network_.idle_.empty()) network_.idle_.push_back(std::make_unique<Memory>());
+    if (network_.idle_.empty())
+      network_.idle_.push_back(std::make_unique<Memory>(network_.memory_limit_));
     memory_ = std::move(network_.idle_.back());
     network_.idle_.pop_back();
   }
@@ -30,7 +31,8 @@ class Network::Borrowed {
   std::unique_ptr<Memory> memory_;
 };
 
-Network::Network(Plan plan, Kernel kernel) : plan_(std::move(plan)), ready_(plan_.steps.size()) {
+Network::Network(Plan plan, Kernel kernel, std::int64_t memory_limit)
+    : plan_(std::move(plan)), ready_(plan_.steps.size()), memory_limit_(memory_limit) {
   for (std::size_t i = 0; i < ready_.size(); ++i) {
     const auto& step = plan_.steps[i];
     const auto& input = plan_.steps[step.input];
@@ -70,6 +72,11 @@ at::Tensor Network::forward(const at::Tensor& x, Trace* trace) const {
 at::Tensor Network::input_gradient(const Trace& trace, const at::Tensor& gradient) const {
   const Borrowed memory(*this);
   return BackwardPass(*this, *memory, trace).run(gradient);
+}
+
+void Network::release_memory() const {
+  const std::lock_guard lock(mutex_);
+  idle_.clear();
 }
 
 std::string Network::kernels() const {

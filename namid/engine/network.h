@@ -27,19 +27,23 @@ struct Trace {
 /// value any more, and kept from one call to the next. Threads may call at the same time.
 class Network {
  public:
-  /// OptionError for a max_pool of more than kLargestWindow places.
-  Network(Plan plan, Kernel kernel);
+  /// memory_limit: bytes of values that one pass may hold; 0: what the machine has. OptionError for
+  /// a max_pool of more than kLargestWindow places.
+  Network(Plan plan, Kernel kernel, std::int64_t memory_limit = 0);
 
   /// The same steps with other weights: after a training step. Not while another thread calls, nor
   /// while a trace is to be used again.
   void repack(Plan plan);
 
   /// Logits (N, classes) of images x, float32 (N, C, H, W) or (N, C), contiguous; what gradients
-  /// need is written to `trace`, if given.
+  /// need is written to `trace`, if given. ResourceError where memory does not suffice.
   at::Tensor forward(const at::Tensor& x, Trace* trace = nullptr) const;
   /// Gradient (N, C, H, W) by the images of sum(gradient · logits), gradient: float32 (N, classes).
-  /// Any number of times for a trace.
+  /// Any number of times for a trace. ResourceError where memory does not suffice.
   at::Tensor input_gradient(const Trace& trace, const at::Tensor& gradient) const;
+
+  /// Gives back the memory that is kept for further calls.
+  void release_memory() const;
 
   const Plan& plan() const { return plan_; }
   /// How many convolutions take which kernel: "winograd 16, im2col 4, direct 0".
@@ -61,6 +65,7 @@ class Network {
 
   Plan plan_;
   std::vector<Ready> ready_;
+  std::int64_t memory_limit_;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Memory>> idle_;
 };

@@ -111,7 +111,8 @@ WinogradSchedule WinogradConvolution::schedule(const Extent& extent) const {
   if (schedule_) return *schedule_;
   const auto count = Tiles(extent, form_).count(), threads = std::int64_t{at::get_num_threads()};
   const std::int64_t scale = form_ == WinogradForm::plain ? 1 : 2;  // 81 planes for 36
-  const auto block = kBlockedTiles / scale, few = kFewTiles / scale;
+  const auto rows = kernels_.block_rows, few = kFewTiles / scale;
+  const auto block = std::max<std::int64_t>(1, kBlockedTiles / scale / rows) * rows;
   if (in_ > kManyChannels || count < few * threads)
     return {.tiles = ceiling(count, ceiling(count, kStagedTiles / scale)), .staged = true};
   const auto rounds = std::max<std::int64_t>(1, count / (block * threads));
@@ -206,13 +207,11 @@ void WinogradConvolution::run_blocked(const Job& job, std::int64_t tiles,
              size = v_size + ProductLayout(form_, tiles, out_groups).size;
   auto* memory = workspace.take(static_cast<std::size_t>(at::get_num_threads() * size));
   const auto count = job.tiles.count();
-  parallel_for(0, ceiling(count, tiles), 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_each(ceiling(count, tiles), [&](std::int64_t block) {
     float* const own = memory + at::get_thread_num() * size;
-    for (std::int64_t block = begin; block < end; ++block) {
-      const auto first = block * tiles, last = std::min(first + tiles, count);
-      const ProductLayout v(form_, last - first, in_groups), m(form_, last - first, out_groups);
-      run_block(job, {own, v, first, last, in_groups}, {own + v_size, m, first, last, out_groups});
-    }
+    const auto first = block * tiles, last = std::min(first + tiles, count);
+    const ProductLayout v(form_, last - first, in_groups), m(form_, last - first, out_groups);
+    run_block(job, {own, v, first, last, in_groups}, {own + v_size, m, first, last, out_groups});
   });
 }
 

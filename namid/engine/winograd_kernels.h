@@ -127,6 +127,7 @@ struct WinogradKernels {
   void (*add_weight_product)(const WeightProduct&);
   void (*finish_rows)(const ProductRows&, const Epilogue&);
   std::int64_t panel_groups = 2;  ///< groups of output channels in a panel
+  std::int64_t block_rows = 14;   ///< rows that `multiply` takes at a time
 };
 
 namespace avx512 {

@@ -36,6 +36,37 @@ TEST_F(ParallelFor, NothingIsNotCalled) {
   parallel_for(5, 5, 1, [](std::int64_t, std::int64_t) { FAIL(); });
 }
 
+TEST_F(ParallelFor, EachIndexIsTakenOnce) {
+  std::vector<std::atomic<int>> visits(1000);
+  parallel_each(1000, [&](std::int64_t i) { ++visits[static_cast<std::size_t>(i)]; });
+  for (const auto& visited : visits) EXPECT_EQ(visited, 1);
+  parallel_each(0, [](std::int64_t) { FAIL(); });
+}
+
+TEST_F(ParallelFor, AThreadThatIsHeldUpHoldsNoOtherUp) {
+  std::mutex mutex;
+  std::condition_variable done;
+  int others = 0;
+  bool seen = false;
+  parallel_each(100, [&](std::int64_t i) {
+    std::unique_lock lock(mutex);
+    if (i == 0) {
+      seen = done.wait_for(lock, std::chrono::seconds(60), [&] { return others == 99; });
+    } else if (++others == 99) {
+      done.notify_all();
+    }
+  });
+  EXPECT_TRUE(seen);
+}
+
+TEST_F(ParallelFor, AnErrorOfOneIndexIsThrown) {
+  EXPECT_THROW(parallel_each(10,
+                             [](std::int64_t i) {
+                               if (i == 7) throw std::runtime_error("seven");
+                             }),
+               std::runtime_error);
+}
+
 /// Each of two pieces waits until the other has begun.
 TEST_F(ParallelFor, PiecesRunAtTheSameTime) {
   std::mutex mutex;
