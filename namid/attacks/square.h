@@ -7,8 +7,9 @@
 
 namespace namid::attacks {
 
-/// Where a window lies. per_sample: drawn for each sample; shared: drawn from (seed, attack, round,
-/// iteration) alone, so that all samples have the same window (incremental evaluation).
+/// Where windows lie, and in L2 and L1 whether η is turned. per_sample: drawn for each sample;
+/// shared: drawn from (seed, attack, round, iteration) alone, so that all samples of any batch have
+/// the same windows; the start and the signs stay those of the sample.
 enum class Windows { per_sample, shared };
 
 /// Square attack, Andriushchenko et al. 2020 (arXiv:1912.00049), Algorithm 1: random search that

@@ -108,8 +108,11 @@ at::Tensor SquareSampler::proposal_numbers(std::uint32_t iteration) const {
   const bool linf = options_.budget.norm == Norm::linf;
   const std::int64_t corners = linf ? 2 : 4, turns = linf ? 0 : 1;
   const auto count = corners + turns + size_.channels;
-  auto shared = options_.windows == Windows::shared ? corners : 0;
-  if (options_.compat == Compat::autoattack) shared = linf ? count : corners + turns;
+  std::int64_t shared = 0;
+  if (options_.compat == Compat::autoattack)
+    shared = linf ? count : corners + turns;
+  else if (options_.windows == Windows::shared)
+    shared = corners + turns;
   std::vector<at::Tensor> numbers;
   if (shared > 0)
     numbers.push_back(

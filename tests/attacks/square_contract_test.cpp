@@ -75,31 +75,38 @@ TEST_P(SquareContract, EpsilonZeroReturnsTheInputBitForBitInOneQuery) {
 }
 
 TEST_P(SquareContract, ASampleAloneIsAttackedAsInItsBatch) {
-  const auto together = attack(options());
-  for (std::int64_t i = 0; i < count; ++i) {
-    const auto alone = square(model, x.slice(0, i, i + 1), y.slice(0, i, i + 1), options(),
-                              {.random = Random(0, "square")});
-    EXPECT_TRUE(at::allclose(alone.x_adv[0], together.x_adv[i], 0, 1e-6)) << "sample " << i;
-    EXPECT_TRUE(at::equal(alone.forwards[0], together.forwards[i]));
-    EXPECT_EQ(alone.success[0].item<bool>(), together.success[i].item<bool>());
+  for (const auto windows : {Windows::per_sample, Windows::shared}) {
+    auto with = options();
+    with.windows = windows;
+    const auto together = attack(with);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto alone = square(model, x.slice(0, i, i + 1), y.slice(0, i, i + 1), with,
+                                {.random = Random(0, "square")});
+      EXPECT_TRUE(at::allclose(alone.x_adv[0], together.x_adv[i], 0, 1e-6)) << "sample " << i;
+      EXPECT_TRUE(at::equal(alone.forwards[0], together.forwards[i]));
+      EXPECT_EQ(alone.success[0].item<bool>(), together.success[i].item<bool>());
+    }
   }
 }
 
 TEST_P(SquareContract, RowsThatStayInTheBatchChangeNothing) {
-  auto with = options();
-  with.restarts = 2;
-  const auto compact = attack(with);
-  Passes passes;
-  const auto fixed =
-      square(model, x, y, with,
-             {.random = Random(0, "square"), .passes = &passes, .round = {}, .compact = false});
-  EXPECT_TRUE(at::allclose(fixed.x_adv, compact.x_adv, 0, 1e-6));
-  EXPECT_TRUE(at::equal(fixed.step.index({fixed.success}), compact.step.index({fixed.success})));
-  EXPECT_TRUE(at::equal(fixed.forwards, compact.forwards));
-  EXPECT_TRUE(at::equal(fixed.success, compact.success));
-  EXPECT_EQ(compact.passes.forwards, compact.forwards.sum().item<std::int64_t>());
-  EXPECT_GE(fixed.passes.forwards, compact.passes.forwards);
-  EXPECT_EQ(fixed.passes.forwards, passes.forwards);
+  for (const auto windows : {Windows::per_sample, Windows::shared}) {
+    auto with = options();
+    with.restarts = 2;
+    with.windows = windows;
+    const auto compact = attack(with);
+    Passes passes;
+    const auto fixed =
+        square(model, x, y, with,
+               {.random = Random(0, "square"), .passes = &passes, .round = {}, .compact = false});
+    EXPECT_TRUE(at::allclose(fixed.x_adv, compact.x_adv, 0, 1e-6));
+    EXPECT_TRUE(at::equal(fixed.step.index({fixed.success}), compact.step.index({fixed.success})));
+    EXPECT_TRUE(at::equal(fixed.forwards, compact.forwards));
+    EXPECT_TRUE(at::equal(fixed.success, compact.success));
+    EXPECT_EQ(compact.passes.forwards, compact.forwards.sum().item<std::int64_t>());
+    EXPECT_GE(fixed.passes.forwards, compact.passes.forwards);
+    EXPECT_EQ(fixed.passes.forwards, passes.forwards);
+  }
 }
 
 TEST_P(SquareContract, ARoundAloneDrawsAsAmongTheOthers) {
