@@ -8,6 +8,7 @@
 #include "namid/core/log.h"
 #include "namid/engine/input_gradient.h"
 #include "namid/engine/network.h"
+#include "namid/engine/region_forward.h"
 #include "namid/engine/training_convolutions.h"
 #include "namid/engine/weight_source.h"
 #include "namid/models/classifier_impl.h"
@@ -91,6 +92,11 @@ class CompiledClassifier final : public models::ClassifierImpl {
     if (layer == Layer::logits && !usual) return model_.at_any_size(x);
     return model_(x, layer);
   }
+  std::unique_ptr<models::RegionForward> region_forward(std::int64_t rows) override {
+    const bool trained = !in_eval_mode() || needs_weight_gradients();
+    if (trained || !is_plain_call()) return nullptr;
+    return engine::region_forward(follower_.network(), rows);
+  }
 
   std::string kernels() { return follower_.network()->kernels(); }
 
@@ -112,7 +118,10 @@ class CompiledClassifier final : public models::ClassifierImpl {
   bool is_plain(const at::Tensor& x) const {
     return x.is_cpu() && x.scalar_type() == at::kFloat && x.layout() == at::kStrided &&
            x.has_storage() && x.size(0) > 0 && !x._fw_grad(0).defined() && !x.is_neg() &&
-           model_.device().is_cpu() && !torch::jit::tracer::isTracing() &&
+           is_plain_call();
+  }
+  bool is_plain_call() const {
+    return model_.device().is_cpu() && !torch::jit::tracer::isTracing() &&
            !at::autocast::is_autocast_enabled(at::kCPU);
   }
   bool in_eval_mode() const {

@@ -77,6 +77,18 @@ at::Tensor Convolution::forward(const at::Tensor& x, Epilogue epilogue, Memory& 
   return y;
 }
 
+bool Convolution::by_tiles(std::int64_t images) const {
+  return !im2col_forward_ && takes_winograd({images, input_[0], input_[1]});
+}
+
+void Convolution::forward_tiles(const at::Tensor& x, const at::Tensor& y,
+                                const models::Rectangle& only, Epilogue epilogue,
+                                Memory& memory) const {
+  if (step_.bias.defined()) epilogue.bias = step_.bias.const_data_ptr<float>();
+  forward_->run(x.const_data_ptr<float>(), y.data_ptr<float>(), {x.size(0), input_[0], input_[1]},
+                epilogue, memory.workspace, only);
+}
+
 at::Tensor Convolution::input_gradient(const at::Tensor& gradient, Epilogue epilogue,
                                        Memory& memory) const {
   const Extent extent{gradient.size(0), input_[0], input_[1]};

@@ -29,6 +29,11 @@ class Convolution {
 
   /// x (N, H, W, I) → (N, H', W', O); epilogue.bias is not read: the step has one.
   at::Tensor forward(const at::Tensor& x, Epilogue epilogue, Memory& memory) const;
+  /// Whether so many images are convolved in tiles, each of which can be computed alone.
+  bool by_tiles(std::int64_t images) const;
+  /// As forward, into y: of it those tiles alone that have pixels in `only`, which is not empty.
+  void forward_tiles(const at::Tensor& x, const at::Tensor& y, const models::Rectangle& only,
+                     Epilogue epilogue, Memory& memory) const;
   /// Gradient by the output (N, H', W', O) → by the input (N, H, W, I).
   at::Tensor input_gradient(const at::Tensor& gradient, Epilogue epilogue, Memory& memory) const;
 

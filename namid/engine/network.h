@@ -46,12 +46,15 @@ class Network {
   void release_memory() const;
 
   const Plan& plan() const { return plan_; }
+  /// Of a step; null unless it is one.
+  const Convolution* convolution(std::size_t step) const { return ready_[step].convolution.get(); }
   /// How many convolutions take which kernel: "winograd 16, im2col 4, direct 0".
   std::string kernels() const;
 
  private:
   friend class ForwardPass;
   friend class BackwardPass;
+  friend class RegionPass;
   class Borrowed;
 
   /// A step with what is computed once for all calls.

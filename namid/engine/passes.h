@@ -11,11 +11,9 @@ class ForwardPass {
   ForwardPass(const Network& network, Memory& memory, Trace* trace);
   at::Tensor run(const at::Tensor& x);
 
- private:
+ protected:
   at::Tensor images(const at::Tensor& x);
   at::Tensor compute(std::size_t i);
-  at::Tensor linear(std::size_t i, const Epilogue& epilogue);
-  at::Tensor pool(std::size_t i);
   Epilogue epilogue(std::size_t i);
 
   const Network& network_;
@@ -24,6 +22,11 @@ class ForwardPass {
   Trace* trace_;
   std::int64_t rows_ = 0;
   std::vector<at::Tensor> values_;
+
+ private:
+  at::Tensor linear(std::size_t i, const Epilogue& epilogue);
+  at::Tensor pool(std::size_t i);
+
   std::vector<std::size_t> readers_;
 };
 

@@ -108,8 +108,12 @@ bool WinogradConvolution::pays(const at::Tensor& weight, std::int64_t stride,
 }
 
 WinogradSchedule WinogradConvolution::schedule(const Extent& extent) const {
+  return schedule_of(Tiles(extent, form_).count());
+}
+
+WinogradSchedule WinogradConvolution::schedule_of(std::int64_t count) const {
   if (schedule_) return *schedule_;
-  const auto count = Tiles(extent, form_).count(), threads = std::int64_t{at::get_num_threads()};
+  const auto threads = std::int64_t{at::get_num_threads()};
   const std::int64_t scale = form_ == WinogradForm::plain ? 1 : 2;  // 81 planes for 36
   const auto rows = kernels_.block_rows, few = kFewTiles / scale;
   const auto block = std::max<std::int64_t>(1, kBlockedTiles / scale / rows) * rows;
@@ -120,9 +124,10 @@ WinogradSchedule WinogradConvolution::schedule(const Extent& extent) const {
 }
 
 void WinogradConvolution::run(const float* x, float* y, const Extent& extent,
-                              const Epilogue& epilogue, Workspace& workspace) const {
-  const Job job{x, y, Tiles(extent, form_), epilogue};
-  const auto schedule = this->schedule(extent);
+                              const Epilogue& epilogue, Workspace& workspace,
+                              const std::optional<models::Rectangle>& only) const {
+  const Job job{x, y, Tiles(extent, form_, only), epilogue};
+  const auto schedule = schedule_of(job.tiles.count());
   const auto tiles = std::min(schedule.tiles, job.tiles.count());
   schedule.staged ? run_staged(job, tiles, workspace) : run_blocked(job, tiles, workspace);
 }

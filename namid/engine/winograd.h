@@ -52,9 +52,10 @@ class WinogradConvolution {
 
   /// x → y, both NHWC and not overlapping, any n, h, w ≥ 1. `extent` is that of the images that
   /// the convolution reads: x (n, h, w, in) → y (n, ⌈h/stride⌉, ⌈w/stride⌉, out); input_gradient:
-  /// x (n, ⌈h/stride⌉, ⌈w/stride⌉, in) → y (n, h, w, out).
+  /// x (n, ⌈h/stride⌉, ⌈w/stride⌉, in) → y (n, h, w, out). `only`: those tiles of y alone are
+  /// written, 4 x 4 pixels from a multiple of 4 on, that have pixels in the rectangle (not empty).
   void run(const float* x, float* y, const Extent& extent, const Epilogue& epilogue,
-           Workspace& workspace) const;
+           Workspace& workspace, const std::optional<models::Rectangle>& only = std::nullopt) const;
 
   /// Whether this is faster than a direct convolution of such a batch, as measured: it is, but for
   /// a few pixels under many weights, of which it reads four times as many. A caller whose results
@@ -69,6 +70,7 @@ class WinogradConvolution {
  private:
   struct Job;
   struct Planes;
+  WinogradSchedule schedule_of(std::int64_t tiles) const;
   void run_blocked(const Job& job, std::int64_t tiles, Workspace& workspace) const;
   void run_staged(const Job& job, std::int64_t tiles, Workspace& workspace) const;
   void run_block(const Job& job, const Planes& v, Planes m) const;

@@ -18,7 +18,7 @@ Part part_of(WinogradForm form, std::int64_t i) {
 
 }  // namespace
 
-Tiles::Tiles(const Extent& extent, WinogradForm form)
+Tiles::Tiles(const Extent& extent, WinogradForm form, const std::optional<models::Rectangle>& only)
     : n_(extent.n), read_{extent.height, extent.width}, written_(read_) {
   const Size half{(extent.height + 1) / 2, (extent.width + 1) / 2};
   if (form == WinogradForm::strided) written_ = half;
@@ -26,9 +26,12 @@ Tiles::Tiles(const Extent& extent, WinogradForm form)
   pixels_ = form == WinogradForm::plain ? 6 : form == WinogradForm::strided ? 9 : 5;
   first_ = form == WinogradForm::spread ? 0 : -1;
   step_ = form == WinogradForm::strided ? 8 : 4;
-  results_ = form == WinogradForm::spread ? 8 : 4;
-  down_ = (written_.height + results_ - 1) / results_;
-  across_ = (written_.width + results_ - 1) / results_;
+  results_ = form == WinogradForm::spread ? 8 : kForwardTile;
+  const auto taken = only.value_or(models::Rectangle{{0, written_.height}, {0, written_.width}});
+  top_ = taken.rows.first / results_;
+  left_ = taken.columns.first / results_;
+  down_ = (taken.rows.last + results_ - 1) / results_ - top_;
+  across_ = (taken.columns.last + results_ - 1) / results_ - left_;
 }
 
 void Tiles::pixels(const Patch& patch, const Size& size, const float* x, std::int64_t channels,
@@ -49,8 +52,8 @@ void Tiles::pixels(const Patch& patch, const Size& size, const float* x, std::in
 void Tiles::source(std::int64_t index, const float* x, std::int64_t channels, const float* zeros,
                    InputTile& tile) const {
   pixels({.image = index / (across_ * down_),
-          .top = index / across_ % down_ * step_ + first_,
-          .left = index % across_ * step_ + first_,
+          .top = (index / across_ % down_ + top_) * step_ + first_,
+          .left = (index % across_ + left_) * step_ + first_,
           .side = pixels_},
          read_, x, channels, zeros, tile);
 }
@@ -58,20 +61,38 @@ void Tiles::source(std::int64_t index, const float* x, std::int64_t channels, co
 void Tiles::results(std::int64_t index, const float* y, std::int64_t channels, const float* zeros,
                     InputTile& tile) const {
   pixels({.image = index / (across_ * down_),
-          .top = index / across_ % down_ * results_,
-          .left = index % across_ * results_,
+          .top = (index / across_ % down_ + top_) * results_,
+          .left = (index % across_ + left_) * results_,
           .side = results_},
          written_, y, channels, zeros, tile);
 }
 
 void Tiles::target(std::int64_t index, std::int64_t channels, OutputTile& tile) const {
-  const std::int64_t top = index / across_ % down_ * results_, left = index % across_ * results_;
+  const std::int64_t top = (index / across_ % down_ + top_) * results_,
+                     left = (index % across_ + left_) * results_;
   const std::int64_t image = index / (across_ * down_);
   tile.height = std::min(results_, written_.height - top);
   tile.width = std::min(results_, written_.width - left);
   tile.pixel_stride = channels;
   tile.row_stride = written_.width * channels;
   tile.offset = ((image * written_.height + top) * written_.width + left) * channels;
+}
+
+models::Interval whole_tiles(const models::Interval& results, std::int64_t size) {
+  if (results.length() == 0) return {};
+  return {results.first / kForwardTile * kForwardTile,
+          std::min((results.last + kForwardTile - 1) / kForwardTile * kForwardTile, size)};
+}
+
+models::Interval results_of(WinogradForm form, const models::Interval& pixels, std::int64_t size) {
+  const auto [first, last] = pixels;
+  if (pixels.length() == 0) return {};
+  if (form == WinogradForm::plain)
+    return united({std::max<std::int64_t>(first - 1, 0), std::min(last + 1, size)},
+                  whole_tiles(pixels, size));
+  // Pixel 2m − 1 is the first that result m reads, and one that all results of its tile share.
+  return united({first / 2, std::min(last / 2 + 1, size)},
+                whole_tiles({(first + 2) / 2, std::min(last / 2 + 1, size)}, size));
 }
 
 ProductLayout::ProductLayout(WinogradForm form, std::int64_t tiles, std::int64_t groups) : size(0) {

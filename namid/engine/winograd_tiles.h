@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "namid/engine/winograd_kernels.h"
+#include "namid/models/rectangle.h"
 
 namespace namid::engine {
 
@@ -13,11 +15,15 @@ struct Extent {
   std::int64_t n = 1, height = 1, width = 1;
 };
 
+/// Pixels of a tile of a forward convolution's result, along one direction.
+inline constexpr std::int64_t kForwardTile = 4;
+
 /// The tiles of what run() writes, image by image and row by row; those at the lower and right edge
-/// may hang over.
+/// may hang over. `only`: of each image those that have pixels in the rectangle.
 class Tiles {
  public:
-  Tiles(const Extent& extent, WinogradForm form);
+  Tiles(const Extent& extent, WinogradForm form,
+        const std::optional<models::Rectangle>& only = std::nullopt);
   std::int64_t count() const { return n_ * down_ * across_; }
 
   /// Where tile `index` reads: pixels of x, NHWC; outside of the image `zeros`, which has as many
@@ -44,7 +50,17 @@ class Tiles {
   Size read_, written_;                           // of an image, in pixels
   std::int64_t pixels_, first_, step_, results_;  // of a tile, along one direction
   std::int64_t down_, across_;
+  std::int64_t top_ = 0, left_ = 0;  // the first tile that is taken of an image
 };
+
+/// The results of a forward convolution of `form`, along one direction and of `size`, that have
+/// another bit where pixels of the interval have another value. The kernel meets those next to
+/// them; besides, the results of a tile share sums of the pixels that all of its points read: its
+/// own four (strided: those that the outer two weights meet, but for the last).
+models::Interval results_of(WinogradForm form, const models::Interval& pixels, std::int64_t size);
+
+/// The whole tiles, of results of `size`, that an interval has a part in.
+models::Interval whole_tiles(const models::Interval& results, std::int64_t size);
 
 /// Where the planes of `tiles` tiles and `groups` groups of channels lie, and the products'.
 struct ProductLayout {

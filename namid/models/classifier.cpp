@@ -5,6 +5,7 @@
 #include "namid/core/format.h"
 #include "namid/models/classifier_impl.h"
 #include "namid/models/copy_state.h"
+#include "namid/models/region_forward.h"
 
 namespace namid::models {
 namespace {
@@ -63,6 +64,10 @@ void ClassifierImpl::move_normalisation(const at::Device& device) {
   std_ = std_.to(device);
 }
 
+std::unique_ptr<RegionForward> ClassifierImpl::region_forward(std::int64_t /*rows*/) {
+  return nullptr;
+}
+
 Classifier::Classifier(std::shared_ptr<Network> network, ClassifierInfo info)
     : impl_(wrap_network(std::move(network), std::move(info))) {}
 
@@ -117,6 +122,9 @@ bool Classifier::has_layer(Layer layer) const {
 }
 std::shared_ptr<Network> Classifier::network() const {
   return impl_->network();
+}
+std::unique_ptr<RegionForward> Classifier::region_forward(std::int64_t rows) const {
+  return impl_->region_forward(rows);
 }
 std::shared_ptr<void> Classifier::frozen_eval() const {
   return impl_->frozen_eval();

@@ -31,6 +31,7 @@ struct ClassifierInfo {
 
 class ClassifierImpl;
 class Network;
+class RegionForward;
 
 /// Images in [0,1] → logits. A handle with the semantics of shared_ptr: copies share the network.
 /// Built-in networks, programs out of files and callables are all Classifiers; nothing downstream
@@ -77,6 +78,9 @@ class Classifier {
   bool has_layer(Layer layer) const;
   /// The built-in network behind it, for what works module by module; null for a callable.
   std::shared_ptr<Network> network() const;
+  /// Forwards of so many images that differ in a rectangle (region_forward.h), in the state that it
+  /// is in; null where it makes whole forwards alone.
+  std::unique_ptr<RegionForward> region_forward(std::int64_t rows) const;
 
   /// Puts every module in eval mode and every parameter to requires_grad = false, and restores
   /// exactly what was there, module by module, when the last copy of the returned token goes.

@@ -34,6 +34,7 @@ class ClassifierImpl {
   virtual void use_channels_last(bool on) = 0;
   virtual Classifier clone() const = 0;
   virtual std::shared_ptr<void> frozen_eval() = 0;
+  virtual std::unique_ptr<RegionForward> region_forward(std::int64_t rows);  ///< null
 
  protected:
   /// The OptionError of `normalised`.
