@@ -8,6 +8,7 @@
 #include "namid/attacks/norms.h"
 #include "namid/attacks/rounds.h"
 #include "namid/attacks/square_sampler.h"
+#include "namid/attacks/windowed_model.h"
 #include "namid/core/error.h"
 
 namespace namid::attacks {
@@ -38,10 +39,13 @@ struct Group {
         x(round.x.index_select(0, rows).contiguous()),
         y(round.y.index_select(0, rows)),
         sampler(x, pick(round.ids, rows), round.epoch, options, context),
-        surface(kSquare, model, y, climbed_loss(options.loss, options.targeted), context) {}
+        seen(model, rows.numel(), sampler.shares_window()),
+        surface(kSquare, seen.classifier(), y, climbed_loss(options.loss, options.targeted),
+                context) {}
 
   at::Tensor place, x, y;
   SquareSampler sampler;
+  WindowedModel seen;
   LossSurface surface;
 };
 
@@ -59,10 +63,14 @@ struct Standing {
   at::Tensor done;
 };
 
-at::Tensor next_query(const Group& group, const Standing& standing, int query) {
+at::Tensor next_query(Group& group, const Standing& standing, int query) {
   if (query == 0) return group.x;
   if (query == 1) return group.sampler.start();
-  return group.sampler.proposal(standing.best.x_adv.index_select(0, group.place), query - 2);
+  const int iteration = query - 2;
+  const auto best = standing.best.x_adv.index_select(0, group.place);
+  if (group.sampler.shares_window())
+    group.seen.expect(best, group.sampler.shared_window(iteration));
+  return group.sampler.proposal(best, iteration);
 }
 
 /// Rows of the group that need no further query. The reference stops at a margin of 0, a tie.
@@ -74,14 +82,16 @@ at::Tensor won(const LossAndGradient& point, const Group& group, const SquareOpt
 
 /// Keeps the points that raise the loss or win; x and the start are kept by all, so that the search
 /// sets out from the start.
-void keep_better(Standing& standing, const Group& group, const at::Tensor& x_new,
+void keep_better(Standing& standing, Group& group, const at::Tensor& x_new,
                  const LossAndGradient& point, const SquareOptions& options, int query) {
   auto& best = standing.best;
   const auto wins = won(point, group, options);
   const auto raised =
       query < 2 ? at::ones_like(wins) : point.loss > best.loss.index_select(0, group.place);
   const auto open = standing.done.index_select(0, group.place).logical_not();
-  const auto kept = ((raised | wins) & open).nonzero().squeeze(1);
+  const auto accepted = (raised | wins) & open;
+  group.seen.accept(accepted);
+  const auto kept = accepted.nonzero().squeeze(1);
   const auto place = group.place.index_select(0, kept);
   const auto success = fooled(point.logits, group.y, options.targeted);
   best.x_adv.index_copy_(0, place, x_new.index_select(0, kept));

@@ -86,6 +86,10 @@ constexpr int rounds(const SquareOptions& options, std::int64_t /*classes*/ = 0)
 ///    that are not square or smaller than 5; L1 radius ε (1 − 1e-6);
 /// 5. `queries` counts proposals: x and start come on top.
 ///
+/// With shared windows in L∞ a compiled model (engine/compile.h) computes of a proposal what the
+/// window reaches (windowed_model.h): equal results, bit for bit; `forwards` counts proposals. It
+/// takes a forward more where rows have left the batch and where the window's size has changed.
+///
 /// context.observe gets round · queries + query and the mean best loss of the samples attacked.
 /// context.gradient is not used. OptionError before the first pass for unfit arguments;
 /// NumericError for logits or loss that are not finite; run::Interrupted.

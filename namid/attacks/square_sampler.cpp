@@ -114,20 +114,28 @@ at::Tensor SquareSampler::proposal_numbers(std::uint32_t iteration) const {
   else if (options_.windows == Windows::shared)
     shared = corners + turns;
   std::vector<at::Tensor> numbers;
-  if (shared > 0)
-    numbers.push_back(
-        batch_.uniform(x_.new_empty({1, shared}), iteration).expand({x_.size(0), shared}));
+  if (shared > 0) numbers.push_back(shared_numbers(shared, iteration).expand({x_.size(0), shared}));
   if (shared < count)
     numbers.push_back(own_.uniform(x_.new_empty({x_.size(0), count - shared}), iteration));
   return at::cat(numbers, 1);
 }
 
+at::Tensor SquareSampler::shared_numbers(std::int64_t count, std::uint32_t iteration) const {
+  return batch_.uniform(x_.new_empty({1, count}), iteration);
+}
+
+/// Uniform numbers → the first row or column of windows.
+at::Tensor SquareSampler::first_places(const at::Tensor& uniform, std::int64_t size,
+                                       std::int64_t length) const {
+  const auto room = size - length;
+  const auto choices = options_.compat == Compat::autoattack ? room : room + 1;
+  return (uniform * choices).floor_().to(at::kLong).clamp_max_(room);
+}
+
 /// Uniform numbers (N, 2) → places of the window's pixels in each channel, (N, C, rows columns).
 at::Tensor SquareSampler::window_index(const at::Tensor& corner, const WindowSize& window) const {
   const auto places = [&](const at::Tensor& uniform, std::int64_t size, std::int64_t length) {
-    const auto room = size - length;
-    const auto choices = options_.compat == Compat::autoattack ? room : room + 1;
-    const auto first = (uniform * choices).floor_().to(at::kLong).clamp_max_(room);
+    const auto first = first_places(uniform, size, length);
     return first.view({-1, 1, 1}) + at::arange(length, first.options());
   };
   const auto row = places(corner.select(1, 0), size_.height, window.rows).transpose(1, 2);
@@ -135,12 +143,30 @@ at::Tensor SquareSampler::window_index(const at::Tensor& corner, const WindowSiz
   return (row * size_.width + column).flatten(1).unsqueeze(1).expand({-1, size_.channels, -1});
 }
 
-at::Tensor SquareSampler::proposal(const at::Tensor& best, int iteration) const {
+WindowSize SquareSampler::window(int iteration) const {
   const auto schedule = options_.rescale_schedule
                             ? std::int64_t{iteration} * 10'000 / options_.queries
                             : std::int64_t{iteration};
-  const auto window =
-      square_window(size_, options_.budget.norm, square_share(options_.p_init, schedule));
+  return square_window(size_, options_.budget.norm, square_share(options_.p_init, schedule));
+}
+
+bool SquareSampler::shares_window() const {
+  return options_.windows == Windows::shared && options_.budget.norm == Norm::linf &&
+         !own_.sequential();
+}
+
+models::Rectangle SquareSampler::shared_window(int iteration) const {
+  const auto window = this->window(iteration);
+  const auto corner = shared_numbers(2, static_cast<std::uint32_t>(iteration) + 1)[0];
+  const auto place = [&](std::int64_t axis, std::int64_t size, std::int64_t length) {
+    const auto first = first_places(corner[axis], size, length).item<std::int64_t>();
+    return models::Interval{first, first + length};
+  };
+  return {place(0, size_.height, window.rows), place(1, size_.width, window.columns)};
+}
+
+at::Tensor SquareSampler::proposal(const at::Tensor& best, int iteration) const {
+  const auto window = this->window(iteration);
   const auto numbers = proposal_numbers(static_cast<std::uint32_t>(iteration) + 1);
   const auto images = best.view(x_.sizes());
   return options_.budget.norm == Norm::linf ? add_square(images, numbers, window)

@@ -10,6 +10,7 @@
 #include "namid/attacks/projection.h"
 #include "namid/attacks/square.h"
 #include "namid/attacks/square_eta.h"
+#include "namid/models/rectangle.h"
 
 namespace namid::attacks {
 
@@ -25,10 +26,19 @@ class SquareSampler {
   at::Tensor start() const;
   at::Tensor proposal(const at::Tensor& best, int iteration) const;
 
+  /// Whether all proposals of an iteration differ from `best` in one rectangle alone: L∞ windows
+  /// that are shared. (L2 and L1 rescale or project what lies outside.)
+  bool shares_window() const;
+  /// That rectangle, if so.
+  models::Rectangle shared_window(int iteration) const;
+
  private:
   at::Tensor start_tiles() const;
   at::Tensor tile_numbers(std::int64_t tiles) const;
   at::Tensor proposal_numbers(std::uint32_t iteration) const;
+  at::Tensor shared_numbers(std::int64_t count, std::uint32_t iteration) const;
+  WindowSize window(int iteration) const;
+  at::Tensor first_places(const at::Tensor& uniform, std::int64_t size, std::int64_t length) const;
   at::Tensor window_index(const at::Tensor& corner, const WindowSize& window) const;
   at::Tensor add_square(const at::Tensor& best, const at::Tensor& numbers,
                         const WindowSize& window) const;
