@@ -39,6 +39,7 @@
 #include "namid/eval/surrogate.h"              // IWYU pragma: export
 #include "namid/eval/transfer_images.h"        // IWYU pragma: export
 #include "namid/mi/objectives.h"               // IWYU pragma: export
+#include "namid/models/bfloat16.h"             // IWYU pragma: export
 #include "namid/models/model_file.h"           // IWYU pragma: export
 #include "namid/models/registry.h"             // IWYU pragma: export
 #include "namid/models/weights.h"              // IWYU pragma: export

@@ -129,7 +129,7 @@ TEST(StateDict, KeysOfWideResNetFollowTheReferencesOrder) {
             wideresnet_keys({"block1", "sub_block1", "block2", "block3"}));
 }
 
-constexpr auto kLayers = R"(
+constexpr auto kListedLayers = R"(
 [[layer]]
 type = "conv"
 channels = 6
@@ -154,9 +154,10 @@ TEST_P(AnyShape, TrainsOnItAndTakesOneSampleInEvalMode) {
     for (const std::int64_t channels : {1, 3})
       for (const std::int64_t classes : {2, 10, 200}) {
         SCOPED_TRACE(str(channels, "x", size, "x", size, ", ", classes, " classes"));
-        const auto model = create(
-            {.model = GetParam(), .width = sequential ? 0 : 2, .layers = sequential ? kLayers : ""},
-            {channels, size, size}, classes);
+        const auto model = create({.model = GetParam(),
+                                   .width = sequential ? 0 : 2,
+                                   .layers = sequential ? kListedLayers : ""},
+                                  {channels, size, size}, classes);
         EXPECT_TRUE(model.is_training());
         const auto logits = model(torch::rand({2, channels, size, size}));
         ASSERT_EQ(logits.sizes(), (std::vector<std::int64_t>{2, classes}));
