@@ -59,14 +59,20 @@ bool is_empty(const Database& database) {
   return !Statement(database, "SELECT 1 FROM sqlite_master LIMIT 1").next();
 }
 
+/// Keys of both, but for what is kept as it was at the beginning and what is added at the end.
 void check_identity(const std::string& name, const Ledger::Identity& held,
                     const Ledger::Identity& expected) {
-  for (const auto& [key, value] : expected) {
-    if (key.starts_with("environment")) continue;
-    const auto entry = held.find(key);
-    const std::string got = entry == held.end() ? "nothing" : entry->second;
-    if (got != value)
-      throw DataError(str(name, ": ", key, " differs: this evaluation has '", value,
+  const auto value_in = [](const Ledger::Identity& identity, const std::string& key) {
+    const auto entry = identity.find(key);
+    return entry == identity.end() ? "nothing" : entry->second;
+  };
+  auto all = expected;
+  all.insert(held.begin(), held.end());
+  for (const auto& [key, value] : all) {
+    if (key.starts_with("environment") || key == "schema" || key == "certify") continue;
+    const auto own = value_in(expected, key), got = value_in(held, key);
+    if (got != own)
+      throw DataError(str(name, ": ", key, " differs: this evaluation has '", own,
                           "', the ledger holds '", got, "'; start a new run instead"));
   }
 }

@@ -87,8 +87,9 @@ struct ImageRow {
 /// ResourceError for disk, permission and lock trouble.
 class Ledger {
  public:
-  /// Key → value, e.g. {"model", hash}; every entry must agree when a ledger is opened again, but
-  /// for those whose key begins with "environment", which are kept as they were at the beginning.
+  /// Key → value, e.g. {"model", hash}; every entry of either side must agree when a ledger is
+  /// opened again, but for those whose key begins with "environment", which are kept as they were
+  /// at the beginning, and "certify".
   using Identity = std::map<std::string, std::string>;
 
   /// Opens the ledger at `path` to go on with it, or creates it. DataError names the entry of

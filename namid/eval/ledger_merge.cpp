@@ -27,12 +27,18 @@ Ledger::Identity whole_of(Ledger::Identity identity) {
 
 void check_same(const std::filesystem::path& path, const Ledger::Identity& first,
                 const Ledger::Identity& other) {
-  for (const auto& [key, value] : first) {
+  const auto value_in = [](const Ledger::Identity& identity, const std::string& key) {
+    const auto found = identity.find(key);
+    return found == identity.end() ? "" : found->second;
+  };
+  auto all = first;
+  all.insert(other.begin(), other.end());
+  for (const auto& [key, value] : all) {
     if (key.starts_with("environment")) continue;
-    const auto found = other.find(key);
-    if (found == other.end() || found->second != value)
-      throw DataError(str(path.string(), ": ", key, " differs from the first shard's: '",
-                          found == other.end() ? "" : found->second, "' against '", value, "'"));
+    const auto own = value_in(other, key), expected = value_in(first, key);
+    if (own != expected)
+      throw DataError(str(path.string(), ": ", key, " differs from the first shard's: '", own,
+                          "' against '", expected, "'"));
   }
 }
 

@@ -113,7 +113,13 @@ TEST(Ledger, RefusesAnotherIdentityByName) {
     EXPECT_HAS(text, str(key, " differs"));
     EXPECT_HAS(text, "other");
     EXPECT_HAS(text, kIdentity.at(key));
+    other.erase(key);
+    EXPECT_HAS(message_of<DataError>([&] { Ledger(path, other); }),
+               str(key, " differs: this evaluation has 'nothing'"));
   }
+  auto more = kIdentity;
+  more["precision"] = "bfloat16";
+  EXPECT_HAS(message_of<DataError>([&] { Ledger(path, more); }), "the ledger holds 'nothing'");
 }
 
 TEST(Ledger, RefusesFilesThatAreNoLedger) {
