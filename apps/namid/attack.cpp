@@ -6,6 +6,7 @@
 #include "apps/namid/progress_lines.h"
 #include "namid/core/log.h"
 #include "namid/io/sha256.h"
+#include "namid/models/bfloat16.h"
 #include "namid/run/stop_token.h"
 
 namespace namid::app {
@@ -30,6 +31,7 @@ OptionSet AttackCommand::common_options() {
       .add("", attack)
       .add("", data)
       .add("", runtime)
+      .add("", precision)
       .add("attack", choice);
   return set;
 }
@@ -63,12 +65,21 @@ json AttackCommand::record() const {
   auto record =
       attacked_record(classifier_, test_, model_path(inputs.model, imported), attack.seed);
   record["engine"] = engine_record(compiled_);
+  if (precision.precision == eval::Precision::float32) record["precision"] = eval::to_json({});
   if (surrogate_) record["surrogate"] = surrogate_record(*surrogate_, inputs.surrogate);
   return record;
 }
 
 json AttackCommand::run(const run::RunFolder& folder, bool resume) {
   if (resume) log_info("an interrupted attack keeps nothing of what it did: it starts again");
+  const auto& seen = surrogate_ ? *surrogate_ : classifier_;
+  const auto taken = precision_of_run(precision.precision, folder, resume,
+                                      {.model = seen,
+                                       .float32 = compiled_.model,
+                                       .dataset = test_,
+                                       .compute_batch = attack.compute_batch});
+  std::optional<models::Classifier> lowered;
+  if (taken.bfloat16) lowered = models::in_bfloat16(seen);
   auto attacked = eval::attack_dataset({.model = classifier_,
                                         .dataset = test_,
                                         .attack = attack_,
@@ -76,6 +87,8 @@ json AttackCommand::run(const run::RunFolder& folder, bool resume) {
                                         .stop = &run::process_stop_token(),
                                         .surrogate = surrogate_ ? &compiled_.model : nullptr,
                                         .compiled = surrogate_ ? nullptr : &compiled_.model,
+                                        .bfloat16 = lowered ? &*lowered : nullptr,
+                                        .near = taken.near,
                                         .progress = progress_lines(show_progress)});
   eval::write_adversarial_set(folder / kSetFile, attacked.set);
   attacked.result["set"] = kSetFile;
@@ -97,6 +110,7 @@ std::string AttackCommand::summary(const json& result, const run::RunFolder& fol
   text += str("as 8-bit images: ", result.value("eight_bit", 0), " of ", fooled, " hold\n");
   if (const auto refuted = result.value("refuted", 0))
     text += str("successes that the verifier did not confirm: ", refuted, "\n");
+  text += rescue_text(result);
   const auto& passes = result["passes"];
   text += str(surrogate_ ? "passes of the surrogate: " : "passes: ",
               passes.value("forwards", std::int64_t{0}), " forwards, ",

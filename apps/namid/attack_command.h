@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "apps/namid/command.h"
+#include "apps/namid/precision.h"
 #include "namid/attacks/registry.h"
 #include "namid/data/dataset.h"
 #include "namid/eval/attack_set.h"
@@ -51,6 +52,7 @@ class AttackCommand : public RunCommand {
   models::ImportOptions imported;
   eval::AttackSetOptions attack;
   data::DataOptions data;
+  PrecisionOptions precision;
   Choice choice;
 
  private:

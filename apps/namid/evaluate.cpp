@@ -11,8 +11,11 @@
 #include "namid/eval/certification.h"
 #include "namid/eval/compiled.h"
 #include "namid/eval/evaluation.h"
+#include "namid/eval/memory.h"
+#include "namid/eval/rescue.h"
 #include "namid/eval/surrogate.h"
 #include "namid/eval/verifier.h"
+#include "namid/models/bfloat16.h"
 #include "namid/run/stop_token.h"
 
 namespace namid::app {
@@ -42,6 +45,7 @@ OptionSet EvaluateCommand::options() {
       .add("", certified)
       .add("", data)
       .add("", runtime)
+      .add("", precision)
       .add("attack", attack)
       .add("adaptive", adaptive, false)
       .add("masking", masked, false)
@@ -56,10 +60,29 @@ void EvaluateCommand::prepare_attacks() {
     throw OptionError(
         "[evaluate] surrogate: attacks on the scores of estimators see the model itself; leave out "
         "--adaptive-estimators or --surrogate");
-  attacks_ = eval::make_suite(suite, attack);
+  attacks_ = plain_ = eval::make_suite(suite, attack);
+  check_precision();
   if (!masked.checks) return;
   validate(masking, "masking");
   attacks::validate_budget(attack.budget, "attack");
+}
+
+/// What bfloat16 would spoil, or would not be true of.
+void EvaluateCommand::check_precision() {
+  if (precision.precision == eval::Precision::float32) {
+    if (!taken_) taken_.emplace();
+    return;
+  }
+  const auto refuse = [&](bool given, const char* why) {
+    if (given)
+      throw OptionError(str("[evaluate] precision: expected float32 with ", why, ", got ",
+                            to_string(precision.precision)));
+  };
+  refuse(inputs.outputs == models::Outputs::probabilities,
+         "--outputs probabilities, of which bfloat16 keeps 8 bits");
+  refuse(suite.compat != attacks::Compat::none, "--compat, which repeats float32 code");
+  refuse(!adaptive.estimators.empty(),
+         "--adaptive-estimators, whose attacks share images that one model made");
 }
 
 void EvaluateCommand::prepare() {
@@ -105,15 +128,36 @@ json EvaluateCommand::record() const {
   record["engine"] = engine_record(compiled_);
   if (attacks_.surrogate)
     record["surrogate"] = surrogate_record(*attacks_.surrogate, inputs.surrogate);
+  if (taken_) record["precision"] = eval::to_json(*taken_);
   return record;
+}
+
+/// The suite, its attacks shown what they are to see: the model compiled, in bfloat16, a surrogate.
+eval::Suite EvaluateCommand::suite_as_seen(const run::RunFolder& folder, bool resume) {
+  const auto& seen = attacks_.surrogate ? *attacks_.surrogate : classifier_;
+  if (!taken_)
+    taken_ =
+        precision_of_run(precision.precision, folder, resume,
+                         {.model = seen,
+                          .float32 = compiled_.kernels.empty() ? seen : compiled_.model,
+                          .dataset = test_,
+                          .compute_batch = eval::fitting_compute_batch(
+                              classifier_, test_, evaluate.compute_batch, evaluate.max_memory)});
+  if (attacks_.surrogate) {
+    if (!taken_->bfloat16 || !attacks_.precision.empty()) return attacks_;
+    return eval::through_surrogate_in_bfloat16(plain_, models::in_bfloat16(seen));
+  }
+  auto suite = attacks_;
+  if (taken_->bfloat16)
+    suite =
+        eval::through_bfloat16(std::move(suite), models::in_bfloat16(classifier_), taken_->near);
+  return eval::through_engine(
+      std::move(suite), models::with_logits(compiled_.model, inputs.outputs), compiled_.kernels);
 }
 
 json EvaluateCommand::run(const run::RunFolder& folder, bool resume) {
   const auto model = models::with_logits(classifier_, inputs.outputs);
-  auto suite = attacks_;
-  if (!suite.surrogate)
-    suite = eval::through_engine(
-        std::move(suite), models::with_logits(compiled_.model, inputs.outputs), compiled_.kernels);
+  const auto suite = suite_as_seen(folder, resume);
   auto result = eval::evaluate(model, test_, suite, evaluate, folder, &run::process_stop_token(),
                                resume, show_progress);
   if (masked.checks) result["masking"] = masking_result();

@@ -3,6 +3,7 @@
 
 #include "apps/namid/certify_command.h"
 #include "apps/namid/command.h"
+#include "apps/namid/precision.h"
 #include "namid/attacks/pgd.h"
 #include "namid/data/dataset.h"
 #include "namid/eval/adaptive.h"
@@ -55,6 +56,7 @@ class EvaluateCommand : public RunCommand {
   eval::EvaluateOptions evaluate;
   CertifyAfterwards certified;
   data::DataOptions data;
+  PrecisionOptions precision;
   attacks::PgdOptions attack;
   eval::AdaptiveOptions adaptive;
   Masked masked;
@@ -67,12 +69,16 @@ class EvaluateCommand : public RunCommand {
   void see_surrogate();
 
   eval::Suite attacks_;
+  eval::Suite plain_;  // before anything is shown to its attacks
   data::Dataset test_;
   models::Classifier classifier_;
   engine::Compiled compiled_;  // of what the attacks see: the model, or the surrogate
+  std::optional<eval::PrecisionTaken> taken_;  // of float32 attacks and cells known beforehand
 
  private:
   std::string suite_name() const;
+  void check_precision();
+  eval::Suite suite_as_seen(const run::RunFolder& folder, bool resume);
   void add_adaptive_attacks();
   json masking_result() const;
   void check_certificates() const;

@@ -69,6 +69,7 @@ std::string evaluation_summary(const json& result, const run::RunFolder& folder)
     seconds += attack.value("seconds", 0.0);
     text += attack_line(attack, worst_case, seconds);
   }
+  text += rescue_text(result);
   if (result.contains("robust")) {
     text += str("max perturbation: ", shortest(result.value("largest_norm", 0.0)), "\n",
                 "robust accuracy: ", accuracy_text(result["robust"]), "\n");

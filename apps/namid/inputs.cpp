@@ -159,6 +159,14 @@ nlohmann::json surrogate_record(const models::Classifier& surrogate, const std::
   return record;
 }
 
+std::string rescue_text(const nlohmann::json& result) {
+  if (!result.contains("rescue")) return "";
+  const auto& rescue = result["rescue"];
+  return str("attacks in bfloat16; again in float32 where the margin was below ",
+             shortest(rescue.value("near", 0.0)), ": ", rescue.value("attacked", 0), " images, ",
+             rescue.value("broken", 0), " of them broken\n");
+}
+
 std::string accuracy_text(const nlohmann::json& accuracy) {
   const auto percent = [&](const char* key) { return fixed(100 * accuracy.value(key, 0.0), 2); };
   const auto text = percent("accuracy") + " %";

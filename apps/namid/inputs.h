@@ -59,6 +59,9 @@ models::Classifier read_surrogate(const std::string& path, bool trust,
 /// The record's entry for the model that transfer attacks see.
 nlohmann::json surrogate_record(const models::Classifier& surrogate, const std::string& path);
 
+/// A line on the images that were attacked again in float32; empty where none were to be.
+std::string rescue_text(const nlohmann::json& result);
+
 /// "62.30 % [59.21, 65.31]", without brackets where an accuracy of a result has no interval.
 std::string accuracy_text(const nlohmann::json& accuracy);
 

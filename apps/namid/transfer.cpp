@@ -9,6 +9,7 @@
 #include "namid/eval/evaluation.h"
 #include "namid/eval/surrogate.h"
 #include "namid/io/atomic_file.h"
+#include "namid/models/bfloat16.h"
 #include "namid/report/matrix_table.h"
 #include "namid/report/report.h"
 
@@ -62,7 +63,8 @@ std::string TransferCommand::default_name() const {
 
 OptionSet TransferCommand::options() {
   OptionSet set;
-  set.add("", transfer).add("", evaluate).add("", data).add("", runtime).add("attack", attack);
+  set.add("", transfer).add("", evaluate).add("", data).add("", runtime);
+  set.add("", precision).add("attack", attack);
   return set;
 }
 
@@ -167,6 +169,8 @@ CellCommand TransferCommand::cell_command(const Model& surrogate, const Model& t
   command.show_progress = show_progress;
   command.target = target.classifier;
   command.surrogate = surrogate.compiled;
+  command.precision = precision;
+  command.taken = surrogate.taken;
   command.test = test_;
   return command;
 }
@@ -180,7 +184,9 @@ void TransferCommand::run_column(const run::RunFolder& folder, const Model& surr
     const auto name = cell_name(surrogate.name, target.name);
     if (is_done(folder / name / column.name)) continue;
     auto command = cell_command(surrogate, target, column);
-    if (!images) images = open_images(path, surrogate.compiled.model, test_, command);
+    if (!images)
+      images = open_images(path, surrogate.seen(), test_, command,
+                           surrogate.taken.bfloat16 ? "bfloat16" : "");
     command.images = images;
     const auto cell = cell_folder(folder, name);
     cell.update_record({{"command", "transfer-cell"},
@@ -224,7 +230,33 @@ json TransferCommand::matrix(const run::RunFolder& folder) const {
   return {{"attacks", names}, {"budgets", budgets}, {"cells", cells}};
 }
 
-json TransferCommand::run(const run::RunFolder& folder, bool) {
+models::Classifier TransferCommand::Model::seen() const {
+  return taken.bfloat16 ? models::in_bfloat16(classifier) : compiled.model;
+}
+
+/// One decision a surrogate, in its entry of the record, where a run that goes on finds it.
+void TransferCommand::take_precisions(const run::RunFolder& folder, bool resume) {
+  auto entries = folder.read_record().at("surrogates");
+  for (std::size_t i = 0; i < surrogates_.size(); ++i) {
+    auto& surrogate = surrogates_[i];
+    auto& entry = entries.at(i);
+    if (resume && entry.contains("precision")) {
+      surrogate.taken = eval::precision_taken(entry["precision"]);
+      continue;
+    }
+    surrogate.taken = take_precision(precision.precision,
+                                     {.model = surrogate.classifier,
+                                      .float32 = surrogate.compiled.model,
+                                      .dataset = test_,
+                                      .compute_batch = evaluate.compute_batch},
+                                     surrogate.name);
+    entry["precision"] = eval::to_json(surrogate.taken);
+  }
+  folder.update_record({{"surrogates", entries}});
+}
+
+json TransferCommand::run(const run::RunFolder& folder, bool resume) {
+  take_precisions(folder, resume);
   for (const auto& surrogate : surrogates_)
     for (const auto& column : columns_) run_column(folder, surrogate, column);
   const json result = {{"matrix", matrix(folder)}};

@@ -10,8 +10,9 @@ void CellCommand::prepare() {
   test_ = test;
   classifier_ = target;
   compiled_ = surrogate;
+  taken_ = taken;
   attacks_ = eval::through_images(std::move(attacks_), images);
-  attacks_.kernels = compiled_.kernels;
+  if (attacks_.precision.empty()) attacks_.kernels = compiled_.kernels;
   eval::check_evaluation(classifier_, test_, attacks_, evaluate);
 }
 
@@ -23,7 +24,10 @@ void take_column(EvaluateCommand& command, const Column& column) {
 std::shared_ptr<eval::TransferImages> open_images(const std::filesystem::path& path,
                                                   const models::Classifier& surrogate,
                                                   const data::Dataset& test,
-                                                  const EvaluateCommand& command) {
+                                                  const EvaluateCommand& command,
+                                                  const std::string& precision) {
+  auto suite = eval::make_suite(command.suite, command.attack);
+  suite.precision = precision;
   return std::make_shared<eval::TransferImages>(
       path,
       eval::Bench{.model = surrogate,
@@ -31,7 +35,7 @@ std::shared_ptr<eval::TransferImages> open_images(const std::filesystem::path& p
                   .seed = command.evaluate.seed,
                   .compute_batch = command.evaluate.compute_batch,
                   .padded = !command.evaluate.fast},
-      eval::make_suite(command.suite, command.attack));
+      suite);
 }
 
 void remove_images(const std::filesystem::path& path) {

@@ -25,6 +25,7 @@ class CellCommand : public EvaluateCommand {
 
   models::Classifier target;
   engine::Compiled surrogate;
+  eval::PrecisionTaken taken;  ///< in which `images` are made
   std::shared_ptr<eval::TransferImages> images;
   data::Dataset test;
 };
@@ -33,11 +34,12 @@ class CellCommand : public EvaluateCommand {
 void take_column(EvaluateCommand& command, const Column& column);
 
 /// The images of one surrogate and column in the file `path`, on the images and draws of
-/// `command`.
+/// `command`. `precision`: Suite::precision of the surrogate.
 std::shared_ptr<eval::TransferImages> open_images(const std::filesystem::path& path,
                                                   const models::Classifier& surrogate,
                                                   const data::Dataset& test,
-                                                  const EvaluateCommand& command);
+                                                  const EvaluateCommand& command,
+                                                  const std::string& precision = "");
 /// Deletes such a file, closed, and what SQLite has beside it.
 void remove_images(const std::filesystem::path& path);
 
@@ -78,6 +80,7 @@ class TransferCommand : public RunCommand {
   int exit_status(const json& result) const override;
 
   TransferOptions transfer;
+  PrecisionOptions precision;
   eval::EvaluateOptions evaluate;
   data::DataOptions data;
   attacks::PgdOptions attack;
@@ -87,6 +90,9 @@ class TransferCommand : public RunCommand {
     std::string name = {}, path = {}, sha256 = {};
     models::Classifier classifier = {};
     engine::Compiled compiled = {};  ///< of a surrogate
+    eval::PrecisionTaken taken = {};
+    /// A surrogate as attacks see it.
+    models::Classifier seen() const;
     /// The same file, or the same weights.
     bool is(const Model& other) const {
       return path == other.path || (!sha256.empty() && sha256 == other.sha256);
@@ -96,6 +102,7 @@ class TransferCommand : public RunCommand {
   void check_options() const;
   std::vector<Model> read_models(const std::string& option, const std::string& list) const;
   void check_models() const;
+  void take_precisions(const run::RunFolder& folder, bool resume);
   void run_column(const run::RunFolder& folder, const Model& surrogate, const Column& column) const;
   CellCommand cell_command(const Model& surrogate, const Model& target, const Column& column) const;
   json cell(const run::RunFolder& folder, const Model& surrogate, const Model& target) const;

@@ -31,6 +31,7 @@ json median(std::vector<double> values) {
 
 json report(const Work& work) {
   std::int64_t correct = 0, fooled = 0, refuted = 0, eight_bit = 0, forwards = 0, backwards = 0;
+  std::int64_t again = 0, rescued = 0;
   std::vector<double> linf, l2, l1, l0;
   for (const auto row : work.rows) {
     const auto& standing = work.standing[static_cast<std::size_t>(row)];
@@ -38,6 +39,8 @@ json report(const Work& work) {
     fooled += standing.fooled;
     refuted += standing.refuted;
     eight_bit += standing.eight_bit;
+    again += standing.attacked_again;
+    rescued += standing.rescued;
     forwards += standing.forwards;
     backwards += standing.backwards;
     if (!standing.correct || !standing.fooled) continue;
@@ -61,6 +64,8 @@ json report(const Work& work) {
       {"passes", {{"forwards", forwards}, {"backwards", backwards}}}};
   if (work.targeted) result["targets"] = to_string(work.job.options.targets);
   if (work.job.surrogate) result["surrogate"] = surrogate_json(*work.job.surrogate);
+  if (work.job.bfloat16 && !work.job.surrogate)
+    result["rescue"] = {{"near", work.job.near}, {"attacked", again}, {"broken", rescued}};
   if (!work.targeted) result["robust"] = accuracy_json(n - fooled, n, confidence);
   return result;
 }
@@ -76,6 +81,7 @@ AdversarialSet collect(const Work& work) {
                      .options = options_text(work.attack),
                      .model_sha256 = models::weights_sha256(work.job.model.state_dict()),
                      .data_sha256 = dataset.rows(work.rows).sha256()};
+  if (work.job.bfloat16) set.options += " precision=bfloat16";
   if (work.job.surrogate) {
     const auto seen = surrogate_json(*work.job.surrogate);
     set.options +=
@@ -101,6 +107,14 @@ OptionSet options_of(attacks::NamedAttack& attack) {
   OptionSet set;
   attack.add_options(set, "");
   return set;
+}
+
+/// In float32, the images that bfloat16 left near the boundary.
+void attack_again(Work& work, int rounds) {
+  mark_near(work);
+  work.again = true;
+  for (int round = 0; round < rounds; ++round) run_round(work, round, rounds);
+  work.again = false;
 }
 
 }  // namespace
@@ -131,6 +145,7 @@ AttackedSet attack_dataset(const AttackJob& job) {
   for (std::int64_t turn = 1; turn <= turns; ++turn) {
     if (turn > 1) aim_at_next(work);
     for (int round = 0; round < rounds; ++round) run_round(work, round, rounds);
+    if (job.bfloat16 && !job.surrogate) attack_again(work, rounds);
   }
   auto result = report(work);
   result["seconds"] = std::chrono::duration<double>(Clock::now() - start).count();

@@ -53,6 +53,13 @@ struct AttackJob {
   const models::Classifier* surrogate = nullptr;
   /// The model compiled (engine/compile.h), shown to the attack; `model` judges.
   const models::Classifier* compiled = nullptr;
+  /// What the attack sees, model or surrogate, in bfloat16 (models/bfloat16.h), shown to it
+  /// instead. Without a surrogate, images that are not fooled and near the boundary are attacked
+  /// again in float32: the smallest margin in float32 of the natural image and of what the rounds
+  /// returned is below `near`, or a claim was refuted (rescue.h). Targeted: the margin is that of
+  /// the largest other logit over the target's, of what was returned on the way to it.
+  const models::Classifier* bfloat16 = nullptr;
+  double near = 0;
   /// Called before a stage and after each batch: what is done ("natural", "pgd", "pgd, round 2"),
   /// samples of all.
   std::function<void(const std::string& stage, std::int64_t done, std::int64_t total)> progress =
@@ -67,8 +74,9 @@ struct AttackJob {
 /// of these also as 8-bit images, "refuted": successes of the attack that the verifier did not
 /// confirm, "median_norms": over the images that were right before and are fooled, null if there
 /// are none, "passes": those the images' own results took. "robust" is missing for a targeted
-/// attack, "targets" for any other. With a surrogate "surrogate": {"name", "sha256"}; the passes
-/// are then its, and the set's options name its weights.
+/// attack, "targets" for any other. "rescue": {"near", "attacked", "broken"} of attacks in
+/// bfloat16, which the set's options name too. With a surrogate "surrogate": {"name", "sha256"};
+/// the passes are then its, and the set's options name its weights.
 struct AttackedSet {
   AdversarialSet set;
   nlohmann::json result;

@@ -57,6 +57,8 @@ void enter(Work& work, std::int64_t row, const Verdict& verdict, const Claims& c
     return !work.targeted || prediction == work.targets[static_cast<std::size_t>(row)];
   };
   standing.fooled = verdict.broken() && met(verdict.reading.prediction);
+  standing.attacked_again = standing.attacked_again || work.again;
+  standing.rescued = work.again && standing.fooled;
   standing.refuted = standing.refuted || (claims.success(i) && !standing.fooled);
   standing.forwards += claims.forwards(i);
   standing.backwards += claims.backwards(i);
@@ -104,6 +106,24 @@ void aim_at_least_likely(Work& work, Rows rows, const data::Batch& batch) {
     work.targets[static_cast<std::size_t>(rows[i])] = targets[i];
 }
 
+const models::Classifier& seen_by_attack(const Work& work) {
+  const auto& job = work.job;
+  if (job.bfloat16 && !work.again) return *job.bfloat16;
+  if (job.surrogate) return *job.surrogate;
+  return job.compiled ? *job.compiled : job.model;
+}
+
+/// How far in float32 the rows' images are from what they were to be.
+void note_margins(Work& work, Rows rows, const std::vector<Verdict>& verdicts,
+                  const at::Tensor& x_adv, const at::Tensor& targets) {
+  std::vector<Reading> at_target;
+  if (work.targeted) at_target = read_model(work.job.model, x_adv.to(targets.device()), targets);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    auto& margin = work.standing[static_cast<std::size_t>(rows[i])].margin;
+    margin = std::min(margin, work.targeted ? -at_target[i].margin : verdicts[i].reading.margin);
+  }
+}
+
 }  // namespace
 
 Work plan(const AttackJob& job) {
@@ -147,6 +167,7 @@ void look_at_natural_images(Work& work) {
         fail_not_finite(work, rows[i], "the logits of the natural image are");
       auto& standing = work.standing[static_cast<std::size_t>(rows[i])];
       standing.correct = readings[i].prediction == label_of(work, rows[i]);
+      if (!work.targeted) standing.margin = readings[i].margin;
       standing.fooled = standing.eight_bit = !work.targeted && !standing.correct;
     }
   });
@@ -158,7 +179,13 @@ void aim_at_next(Work& work) {
     auto& target = work.targets[row];
     target = (target + 1) % classes;
     if (target == label_of(work, static_cast<std::int64_t>(row))) target = (target + 1) % classes;
+    work.standing[row].margin = std::numeric_limits<double>::infinity();
   }
+}
+
+void mark_near(Work& work) {
+  for (auto& standing : work.standing)
+    standing.near = !standing.fooled && (standing.margin < work.job.near || standing.refuted);
 }
 
 void run_round(Work& work, int round, int rounds) {
@@ -166,8 +193,12 @@ void run_round(Work& work, int round, int rounds) {
   const std::string name(work.attack.info().name);
   std::vector<std::int64_t> pending;
   for (const auto row : work.rows)
-    if (!work.standing[static_cast<std::size_t>(row)].fooled) pending.push_back(row);
-  const auto stage = round == 0 ? name : str(name, ", round ", round + 1);
+    if (const auto& standing = work.standing[static_cast<std::size_t>(row)];
+        !standing.fooled && (standing.near || !work.again))
+      pending.push_back(row);
+  if (work.again && pending.empty()) return;
+  const auto stage =
+      str(name, work.again ? " again" : "", round == 0 ? "" : str(", round ", round + 1));
   for_each_batch(work, stage, pending, [&](Rows rows, const data::Batch& batch) {
     attacks::Context context{.random = Random(job.options.seed, "test/" + name),
                              .ids = batch.ids,
@@ -175,8 +206,8 @@ void run_round(Work& work, int round, int rounds) {
                              .compact = false};
     if (rounds > 1) context.round = round;
     const auto labels = labels_for(work, rows, batch);
-    const auto& seen = job.compiled ? *job.compiled : job.model;
-    const auto result = job.surrogate ? attacks::transfer(work.attack, *job.surrogate, job.model,
+    const auto& seen = seen_by_attack(work);
+    const auto result = job.surrogate ? attacks::transfer(work.attack, seen, job.model,
                                                           batch.x.clone(), labels, context)
                                       : work.attack(seen, batch.x.clone(), labels, context);
     const auto verdicts = verify_with_eight_bit(job.model, batch.x, {result.x_adv, result.plan},
@@ -186,6 +217,7 @@ void run_round(Work& work, int round, int rounds) {
       work.plan = attacks::plan_of_rest(work.x_adv, attacks::kernel_of(claims.plan()));
     for (std::size_t i = 0; i < rows.size(); ++i)
       enter(work, rows[i], verdicts[i], claims, static_cast<std::int64_t>(i));
+    if (job.bfloat16) note_margins(work, rows, verdicts, claims.x_adv(), labels);
   });
 }
 

@@ -19,6 +19,10 @@ struct Standing {
   double linf = 0, l2 = 0, l1 = 0, l0 = 0;
   std::int64_t forwards = 0, backwards = 0;
   std::int64_t target = -1;  ///< of the image that is kept, of a targeted attack
+  double margin = std::numeric_limits<double>::infinity();  ///< smallest so far, float32
+  bool near = false;                                        ///< to be attacked again
+  bool attacked_again = false;                              ///< in float32
+  bool rescued = false;                                     ///< fooled by that
 };
 
 /// The data set's rows that are in the set, and how they stand.
@@ -30,6 +34,7 @@ struct Work {
   std::vector<std::int64_t> rows;       ///< in the data set
   std::vector<std::int64_t> targets;    ///< by row, of this turn; empty if untargeted
   std::vector<Standing> standing = {};  ///< by row of the data set
+  bool again = false;                   ///< rounds are in float32, of the rows marked near
   at::Tensor x_adv = {};                ///< by row of the data set, CPU
   at::Tensor plan = {};                 ///< the same, of a Wasserstein attack once it has been run
 };
@@ -42,6 +47,9 @@ void look_at_natural_images(Work& work);
 
 /// Every row's target becomes the class after it, past the label: the next turn of all classes.
 void aim_at_next(Work& work);
+
+/// Marks the rows that are not fooled and near the boundary (AttackJob::bfloat16).
+void mark_near(Work& work);
 
 /// One round on the rows that are not fooled yet.
 void run_round(Work& work, int round, int rounds);

@@ -2,6 +2,7 @@
 #include "namid/eval/compute_batch.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace namid::eval {
 
@@ -13,6 +14,15 @@ std::vector<Rows> split_rows(Rows rows, std::int64_t size) {
     rows = rows.subspan(count);
   }
   return pieces;
+}
+
+std::vector<std::int64_t> rows_by_id(const data::Dataset& dataset) {
+  std::vector<std::int64_t> rows(dataset.ids.size());
+  std::iota(rows.begin(), rows.end(), 0);
+  std::sort(rows.begin(), rows.end(), [&](auto a, auto b) {
+    return dataset.ids[static_cast<std::size_t>(a)] < dataset.ids[static_cast<std::size_t>(b)];
+  });
+  return rows;
 }
 
 data::Batch padded_batch(const data::Dataset& dataset, Rows rows, std::int64_t size,

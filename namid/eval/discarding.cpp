@@ -25,14 +25,15 @@ void LowestMargins::add(std::uint64_t sample, double margin) {
   if (!is_new) at->second = std::min(at->second, margin);
 }
 
+double LowestMargins::of(std::uint64_t sample) const {
+  const auto found = margins_.find(sample);
+  return found == margins_.end() ? std::numeric_limits<double>::infinity() : found->second;
+}
+
 std::vector<std::uint64_t> LowestMargins::nearest(std::vector<std::uint64_t> ids,
                                                   std::int64_t count) const {
-  const auto margin = [&](std::uint64_t id) {
-    const auto found = margins_.find(id);
-    return found == margins_.end() ? std::numeric_limits<double>::infinity() : found->second;
-  };
   std::sort(ids.begin(), ids.end(),
-            [&](auto a, auto b) { return std::pair(margin(a), a) < std::pair(margin(b), b); });
+            [&](auto a, auto b) { return std::pair(of(a), a) < std::pair(of(b), b); });
   ids.resize(static_cast<std::size_t>(std::min<std::int64_t>(count, std::ssize(ids))));
   return ids;
 }

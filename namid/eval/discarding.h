@@ -26,6 +26,8 @@ class LowestMargins {
   void add(std::uint64_t sample, double margin);
   /// The `count` samples of `ids` of the lowest margins; of equals the lowest id.
   std::vector<std::uint64_t> nearest(std::vector<std::uint64_t> ids, std::int64_t count) const;
+  /// Infinity for a sample of which nothing was seen.
+  double of(std::uint64_t sample) const;
 
  private:
   std::unordered_map<std::uint64_t, double> margins_;

@@ -74,6 +74,7 @@ NAMID_CHECK_FIELDS(EvaluateOptions);
 ///                 "passes": {"forwards", "backwards"}, "seconds"}],
 ///    "per_class": [{"class", "n", "natural": A, "robust": A}],
 ///    "sampled" (with sampled stages, sampled.h), "surrogate" (of transfer attacks, surrogate.h),
+///    "rescue" (of attacks in bfloat16, rescue.h),
 ///    "largest_norm", "compute_batch", "self_test" (null for a model that draws random numbers),
 ///    "decision" (with a stopping rule)}
 /// with A = {"correct", "accuracy", "lower", "upper", "confidence"} (Clopper-Pearson: sampling

@@ -96,12 +96,12 @@ void keep_valid_intervals(nlohmann::json& result, const nlohmann::json& decision
   if (result.contains("headline")) result["headline"]["upper"] = decision["robust"][1];
 }
 
-/// Of the model, and of what the attacks see of it where that is compiled.
+/// Of the model, and of what the attacks see of it where that is compiled or in bfloat16.
 nlohmann::json tested(const Evaluation& job, const Suite& suite) {
   if (job.options.verdict_draws > 1) return nullptr;  // a model that draws repeats nothing
   auto test = self_test(job.model, job.dataset, job.options.compute_batch);
-  if (suite.compiled)
-    test = both(test, self_test(*suite.compiled, job.dataset, job.options.compute_batch));
+  for (const auto* seen : {&suite.compiled, &suite.bfloat16})
+    if (*seen) test = both(test, self_test(**seen, job.dataset, job.options.compute_batch));
   if (!test.passed() && !job.options.fast)
     log_warning("self-test: on this machine a sample's logits or gradients depend on its place in ",
                 "the batch (by up to ", test.largest_difference,

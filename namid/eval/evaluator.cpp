@@ -13,6 +13,16 @@
 #include "namid/eval/discarding.h"
 
 namespace namid::eval {
+namespace {
+
+/// "apgd-t 3/9", "apgd-t again 3/9".
+std::string stage_name(const AttackEntry& attack, int round, int rounds) {
+  const int first = attack.rescue ? attack.rescue->first : rounds;
+  const auto name = str(attack.name, round < first ? "" : " again");
+  return first == 1 ? name : str(name, " ", round % first + 1, "/", first);
+}
+
+}  // namespace
 
 Evaluator::Evaluator(const Evaluation& job, const Suite& suite, const Bench& bench, Ledger& ledger)
     : job_(job),
@@ -149,21 +159,27 @@ std::vector<std::int64_t> Evaluator::survivors(std::size_t i, Rows rows) const {
   return left;
 }
 
-/// Those of `rows` that a round of attack `i` attacks of what the rounds before it left, by the
-/// margins of everything before it; what the ledger has of the round itself changes nothing.
-std::vector<std::int64_t> Evaluator::not_discarded(std::size_t i, int round, Rows rows) const {
-  LowestMargins margins;
-  Ids broken;
-  for (const auto& sample : ledger_.samples()) margins.add(sample.sample, sample.margin);
+/// Before `round` of attack `i`; what the ledger has of the round itself changes nothing.
+Evaluator::Seen Evaluator::seen_before(std::size_t i, int round) const {
+  Seen seen;
+  for (const auto& sample : ledger_.samples()) seen.margins.add(sample.sample, sample.margin);
   const std::size_t first = suite_.combine == Combine::worst_case ? 0 : i;
   for (std::size_t attack = first; attack <= i; ++attack) {
     if (!standings_[attack].error.empty()) continue;
     for (const auto& attempt : ledger_.attempts(suite_.attacks[attack].name)) {
       if (attack == i && attempt.round >= round) continue;
-      margins.add(attempt.sample, attempt.margin);
-      if (attempt.success) broken.insert(attempt.sample);
+      seen.margins.add(attempt.sample, attempt.margin);
+      if (attempt.success) seen.broken.insert(attempt.sample);
+      if (attempt.refuted) seen.refuted.insert(attempt.sample);
     }
   }
+  return seen;
+}
+
+/// Those of `rows` that a round of attack `i` attacks of what the rounds before it left, by the
+/// margins of everything before it.
+std::vector<std::int64_t> Evaluator::not_discarded(std::size_t i, int round, Rows rows) const {
+  const auto [margins, broken, refuted] = seen_before(i, round);
   std::vector<std::uint64_t> left;
   for (const auto row : rows)
     if (natural(row) && !broken.contains(id(row))) left.push_back(id(row));
@@ -174,6 +190,26 @@ std::vector<std::int64_t> Evaluator::not_discarded(std::size_t i, int round, Row
   for (const auto row : rows)
     if (kept.contains(id(row))) still.push_back(row);
   return still;
+}
+
+/// Those of `rows` that attack `i`, done in bfloat16, takes again in float32.
+std::vector<std::int64_t> Evaluator::near_boundary(std::size_t i, Rows rows) const {
+  const auto [first, near] = *suite_.attacks[i].rescue;
+  const auto seen = seen_before(i, first);
+  std::vector<std::int64_t> again;
+  for (const auto row : survivors(i, rows)) {
+    const auto sample = id(row);
+    const bool is_near = seen.margins.of(sample) < near || seen.refuted.contains(sample);
+    if (is_near && !standings_[i].broken.contains(sample)) again.push_back(row);
+  }
+  return again;
+}
+
+std::vector<std::int64_t> Evaluator::wanted(std::size_t i, std::optional<int> round,
+                                            Rows rows) const {
+  const auto& attack = suite_.attacks[i];
+  if (attack.rescue && round && *round >= attack.rescue->first) return near_boundary(i, rows);
+  return attack.share && round ? not_discarded(i, *round, rows) : survivors(i, rows);
 }
 
 /// Attack `i` as its second round has it go on.
@@ -210,8 +246,7 @@ void Evaluator::run_attack(std::size_t i, Rows rows) {
     const int rounds = attack.rounds(job_.model.info().num_classes);
     for (int round = 0; round < rounds; ++round) {
       if (round == 2 && attack.learn) attack = taught(i);
-      run_stage(i, attack, rows, round,
-                rounds == 1 ? attack.name : str(attack.name, " ", round + 1, "/", rounds));
+      run_stage(i, attack, rows, round, stage_name(attack, round, rounds));
     }
   } catch (const NumericError& error) {
     standings_[i].error = error.what();
@@ -222,9 +257,8 @@ void Evaluator::run_stage(std::size_t i, const AttackEntry& attack, Rows rows,
                           std::optional<int> round, const std::string& name) {
   auto& standing = standings_[i];
   const auto size = attack.sequential ? job_.options.batch_size : bench_.compute_batch;
-  const auto wanted = attack.share && round ? not_discarded(i, *round, rows) : survivors(i, rows);
   for_each_batch(
-      name, wanted, size,
+      name, wanted(i, round, rows), size,
       [&](std::int64_t row) {
         return round ? standing.held.contains({*round, id(row)}) : standing.tried.contains(id(row));
       },

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "namid/eval/discarding.h"
 #include "namid/eval/evaluation.h"
 #include "namid/eval/ledger.h"
 #include "namid/eval/runner.h"
@@ -55,7 +56,15 @@ class Evaluator {
   bool broken_before(std::size_t attack, std::uint64_t sample) const;
   std::vector<std::uint64_t> left_to_sampled(Rows rows) const;
   std::vector<std::int64_t> survivors(std::size_t i, Rows rows) const;
+  /// What the ledger has of the samples up to a round of an attack.
+  struct Seen {
+    LowestMargins margins;
+    Ids broken, refuted;
+  };
+  Seen seen_before(std::size_t i, int round) const;
   std::vector<std::int64_t> not_discarded(std::size_t i, int round, Rows rows) const;
+  std::vector<std::int64_t> near_boundary(std::size_t i, Rows rows) const;
+  std::vector<std::int64_t> wanted(std::size_t i, std::optional<int> round, Rows rows) const;
   AttackEntry taught(std::size_t i) const;
 
   template <class Held, class Compute>

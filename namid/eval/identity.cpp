@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "namid/core/format.h"
 #include "namid/io/sha256.h"
@@ -30,15 +29,6 @@ void add_tensor(io::Sha256& hash, const at::Tensor& tensor) {
   add_text(hash, at::toString(values.scalar_type()));
   add_numbers(hash, values.sizes());
   hash.update(values.data_ptr(), values.nbytes());
-}
-
-std::vector<std::int64_t> rows_by_id(const data::Dataset& dataset) {
-  std::vector<std::int64_t> rows(dataset.ids.size());
-  std::iota(rows.begin(), rows.end(), 0);
-  std::sort(rows.begin(), rows.end(), [&](auto a, auto b) {
-    return dataset.ids[static_cast<std::size_t>(a)] < dataset.ids[static_cast<std::size_t>(b)];
-  });
-  return rows;
 }
 
 at::Tensor first_logits(const Bench& bench) {
@@ -90,6 +80,7 @@ Ledger::Identity identity_of(const Bench& bench, const Suite& suite,
                                           .dataset = bench.dataset,
                                           .compute_batch = bench.compute_batch});
   if (!suite.kernels.empty()) identity["engine"] = suite.kernels;
+  if (!suite.precision.empty()) identity["precision"] = suite.precision;
   if (suite.afterwards) identity["afterwards"] = suite.afterwards_options;
   if (!options.shard.empty()) identity["shard"] = options.shard;
   if (!options.sample_stage.empty()) identity["sample_stage"] = options.sample_stage;

@@ -18,7 +18,8 @@ std::string model_sha256(const Bench& bench);
 /// images and labels in order of their ids), "ids", "seed", "batch" ("padded 128" or "fast"),
 /// "suite", "combine", "attacks" (names in order), "attack <name>" with its options, and where they
 /// are not at their defaults "afterwards" (of attacks that others decide on), "shard", "surrogate"
-/// (hash of the model that the attacks see), "verdict_draws", "gallery"; and the environment:
+/// (hash of the model that the attacks see), "engine" (kernels of what they see), "precision" (of
+/// what they see), "verdict_draws", "gallery"; and the environment:
 /// "environment version", "environment torch", ...
 Ledger::Identity identity_of(const Bench& bench, const Suite& suite,
                              const EvaluateOptions& options);

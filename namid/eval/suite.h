@@ -51,6 +51,12 @@ struct AttackEntry {
   bool nearest = false;
   /// Attacks only samples of which nothing before it found a perturbation within its budget.
   bool beyond = false;
+  /// Rounds from `first` on attack again what survived with a margin below `near` (rescue.h).
+  struct Rescue {
+    int first = 0;
+    double near = 0;
+  };
+  std::optional<Rescue> rescue = {};
 };
 
 struct Suite {
@@ -59,7 +65,9 @@ struct Suite {
   std::vector<AttackEntry> attacks;
   std::optional<models::Classifier> surrogate = {};  ///< what the attacks see instead (surrogate.h)
   std::optional<models::Classifier> compiled = {};   ///< the model as attacks see it (compiled.h)
-  std::string kernels = {};  ///< of what is compiled of what the attacks see
+  std::string kernels = {};                         ///< of what is compiled of what the attacks see
+  std::optional<models::Classifier> bfloat16 = {};  ///< the model as attacks see it (rescue.h)
+  std::string precision = {};  ///< of what the attacks see: "bfloat16, near 0.25"; empty: float32
   /// Further attacks, told by what those above found, and what they depend on besides; without a
   /// stopping rule.
   std::function<std::vector<AttackEntry>(const Ledger&)> afterwards = {};

@@ -9,6 +9,7 @@
 #include "namid/core/statistics.h"
 #include "namid/eval/accuracy.h"
 #include "namid/eval/attempt_norm.h"
+#include "namid/eval/rescue.h"
 #include "namid/eval/surrogate.h"
 
 namespace namid::eval {
@@ -134,6 +135,7 @@ json summarise(const Ledger& ledger, const Evaluation& job, const Suite& suite,
   auto result = summarise(ledger, facts);
   result["suite"] = suite.name;
   if (suite.surrogate) result["surrogate"] = surrogate_json(*suite.surrogate);
+  if (auto rescue = rescue_json(ledger, suite); !rescue.is_null()) result["rescue"] = rescue;
   result["compute_batch"] = job.options.compute_batch;
   return result;
 }

@@ -34,6 +34,12 @@ Suite through_surrogate(Suite suite, const models::Classifier& surrogate) {
   return suite;
 }
 
+Suite through_surrogate_in_bfloat16(Suite suite, const models::Classifier& surrogate) {
+  suite = through_surrogate(std::move(suite), surrogate);
+  suite.precision = "bfloat16";
+  return suite;
+}
+
 nlohmann::json surrogate_json(const models::Classifier& surrogate) {
   const auto state = surrogate.state_dict();
   return {{"name", surrogate.info().name},

@@ -32,7 +32,8 @@ std::map<std::string, std::string> source_of(const Bench& bench, const Suite& su
       {"surrogate", model_sha256(bench)},
       {"data", bench.dataset.sha256()},
       {"seed", str(bench.seed)},
-      {"batch", bench.padded ? str("padded ", bench.compute_batch) : "fast"}};
+      {"batch", bench.padded ? str("padded ", bench.compute_batch) : "fast"},
+      {"precision", suite.precision.empty() ? "float32" : suite.precision}};
   for (const auto& attack : suite.attacks) source["attack " + attack.name] = attack.options;
   return source;
 }
@@ -67,7 +68,10 @@ bool can_share(const AttackEntry& attack) {
 
 TransferImages::TransferImages(const std::filesystem::path& path, const Bench& bench,
                                const Suite& suite)
-    : surrogate_(bench.model), dataset_(bench.dataset), database_(path, Database::Mode::create) {
+    : surrogate_(bench.model),
+      precision_(suite.precision),
+      dataset_(bench.dataset),
+      database_(path, Database::Mode::create) {
   database_.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
   const auto source = source_of(bench, suite);
   if (Statement(database_, "SELECT 1 FROM sqlite_master LIMIT 1").next()) {
@@ -203,6 +207,7 @@ attacks::AttackResult TransferImages::read(const std::string& attack, int round,
 
 Suite through_images(Suite suite, std::shared_ptr<TransferImages> images) {
   suite = through_surrogate(std::move(suite), images->surrogate());
+  suite.precision = images->precision();
   for (auto& attack : suite.attacks) {
     if (!can_share(attack)) continue;
     attack.run = [images, made = attack](const models::Classifier& model, const at::Tensor&,

@@ -29,7 +29,8 @@ namespace namid::eval {
 class TransferImages {
  public:
   /// Opens the file or makes it. `bench.model` is the surrogate. DataError for a damaged file or
-  /// one of another surrogate, data set, seed, compute batch or suite; ResourceError for the disk.
+  /// one of another surrogate, data set, seed, compute batch, precision or suite; ResourceError for
+  /// the disk.
   TransferImages(const std::filesystem::path& path, const Bench& bench, const Suite& suite);
 
   /// What `attack` makes of the samples context.ids, which must be of the data set; `success` is
@@ -37,6 +38,8 @@ class TransferImages {
   attacks::AttackResult look_up(const AttackEntry& attack, const attacks::Context& context);
 
   const models::Classifier& surrogate() const { return surrogate_; }
+  /// Suite::precision of the attacks that make them.
+  const std::string& precision() const { return precision_; }
   /// Images made since the file was opened.
   std::int64_t made() const { return made_; }
 
@@ -53,6 +56,7 @@ class TransferImages {
   attacks::AttackResult read(const std::string& attack, int round, const SampleIds& ids);
 
   models::Classifier surrogate_;
+  std::string precision_;
   data::Dataset dataset_;
   Database database_;
   std::unordered_map<std::uint64_t, std::int64_t> row_of_;

@@ -5,6 +5,7 @@
 
 #include "eval/toy.h"
 #include "namid/eval/attack_set.h"
+#include "namid/models/bfloat16.h"
 #include "support/temp_folder.h"
 
 namespace namid::eval {
@@ -71,6 +72,21 @@ TEST_F(SurrogateEvaluation, ItsOwnSurrogateIsTheDirectAttackAndOthersAreWeaker) 
                                     direct_suite);
   EXPECT_EQ(own.at("robust"), direct.at("robust"));
   EXPECT_GT(other.at("robust").at("correct"), own.at("robust").at("correct"));
+}
+
+TEST_F(SurrogateEvaluation, InBFloat16NothingIsAttackedAgainAndTheLedgerKnows) {
+  const auto suite = through_surrogate_in_bfloat16(suite_, models::in_bfloat16(other_model(0.4)));
+  std::filesystem::create_directories(temp_ / "lowered");
+  const auto result = evaluate_with({.model = model_,
+                                     .dataset = dataset_,
+                                     .options = {.compute_batch = 16, .gallery = 0},
+                                     .folder = temp_ / "lowered"},
+                                    suite);
+  EXPECT_FALSE(result.contains("rescue"));
+  EXPECT_EQ(result.at("attacks")[0].at("name"), "transfer:pgd");
+  EXPECT_EQ(result.at("attacks")[0].at("refuted"), 0);
+  EXPECT_EQ(Ledger::open(temp_ / "lowered" / "ledger.sqlite").identity().at("precision"),
+            "bfloat16");
 }
 
 TEST_F(SurrogateEvaluation, ResumingWithAnotherSurrogateOrNoneIsRefused) {

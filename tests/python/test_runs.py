@@ -65,6 +65,27 @@ def test_a_module_of_ones_own_is_evaluated_and_left_as_it_was(tmp_path):
     assert model.training and all(p.requires_grad for p in model.parameters())
 
 
+def test_attacks_in_bfloat16_reach_a_module_and_leave_the_verdicts_in_float32(tmp_path):
+    linear, seen = linear_model(size=64, classes=10), set()
+
+    def model(x):
+        logits = linear(x)
+        seen.add(logits.dtype)
+        return logits
+
+    pixels, _ = images()
+    y = linear(pixels / 255).argmax(1)
+    keywords = {"suite": "quick", "epsilon": 0.05, "out": tmp_path, "progress": False}
+    plain = namid.evaluate(model, pixels / 255, y, **keywords)
+    assert seen == {torch.float32}
+    found = namid.evaluate(model, pixels / 255, y, precision="bfloat16", **keywords)
+    assert seen == {torch.float32, torch.bfloat16} and not torch.is_autocast_enabled("cpu")
+    assert found.record["precision"]["taken"] == "bfloat16"
+    assert found.natural == plain.natural and found.result["rescue"]["near"] > 0
+    with pytest.raises(ValueError, match="expected one of float32, bfloat16, auto"):
+        namid.evaluate(model, pixels / 255, y, precision="half", **keywords)
+
+
 def test_images_that_are_no_images_are_refused(tmp_path):
     model = linear_model(size=64, classes=10)
     pixels, y = images()
