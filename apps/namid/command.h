@@ -23,7 +23,7 @@
 namespace namid::app {
 /// Memory order of convolutions; results differ by rounding only.
 enum class MemoryFormat { automatic, contiguous, channels_last };
-/// Whether attacks see compiled networks (engine/compile.h).
+/// Whether attacks see, and training runs, compiled networks (engine/compile.h).
 enum class Engine { automatic, off };
 }  // namespace namid::app
 
@@ -58,8 +58,8 @@ struct RuntimeOptions {
         field(
             "engine", &T::engine,
             "compiled forwards and input gradients for the attacks of evaluate, attack, curve, "
-            "transfer, mi, train and estimate (docs/engine.md); auto: on the CPU, where the layers "
-            "are known")};
+            "transfer, mi, train and estimate, and train's convolutions (docs/engine.md); auto: on the "
+            "CPU, where the layers are known")};
   }
 };
 NAMID_CHECK_FIELDS(RuntimeOptions);
