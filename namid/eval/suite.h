@@ -68,10 +68,9 @@ struct Suite {
   std::string kernels = {};                         ///< of what is compiled of what the attacks see
   std::optional<models::Classifier> bfloat16 = {};  ///< the model as attacks see it (rescue.h)
   std::string precision = {};  ///< of what the attacks see: "bfloat16, near 0.25"; empty: float32
-  /// Further attacks, told by what those above found, and what they depend on besides; without a
-  /// stopping rule.
+  /// Further attacks, told by what those above found; without a stopping rule.
   std::function<std::vector<AttackEntry>(const Ledger&)> afterwards = {};
-  std::string afterwards_options = {};
+  std::string afterwards_options = {};  ///< what they depend on besides
 };
 
 /// Whose AutoAttack. v2023: upstream, 100 iterations; reference: the copy in the released code of

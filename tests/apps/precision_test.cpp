@@ -176,6 +176,26 @@ TEST_F(PrecisionCli, TransferDecidesForEachSurrogateAndItsCellsAreEvaluations) {
   EXPECT_FALSE(record("e")["result"].contains("rescue"));
 }
 
+TEST_F(PrecisionCli, AResumedTransferTakesTheDecisionOfEachSurrogate) {
+  const auto made = run_program("transfer --surrogates " + model("a") + " --targets " + model("b") +
+                                " --suite pgd-3 --precision auto --quiet" + rest("m"));
+  ASSERT_EQ(made.code, 0) << made.text;
+  const auto folder = run("m", "transfer");
+  auto changed = record("m", "transfer");
+  const json decided{{"asked", "auto"},    {"taken", "bfloat16"}, {"float32_ms", 123.25},
+                     {"bfloat16_ms", 1.5}, {"near", 1.0},         {"largest_difference", 0.1}};
+  changed["status"] = "running";
+  changed["surrogates"][0]["precision"] = decided;
+  std::ofstream(folder / "run.json") << changed;
+  fs::remove_all(folder / "a--b");
+  const auto resumed = run_program("resume --quiet " + folder.string());
+  ASSERT_EQ(resumed.code, 0) << resumed.text;
+  EXPECT_EQ(record("m", "transfer")["surrogates"][0]["precision"], decided);
+  const auto cell = folder / "a--b" / "pgd-3";
+  EXPECT_EQ(read_json(cell / "run.json")["precision"], decided);
+  EXPECT_EQ(eval::Ledger::open(cell / "ledger.sqlite").identity().at("precision"), "bfloat16");
+}
+
 /// Tests that start the program many times.
 class PrecisionCliSlow : public PrecisionCli {};
 

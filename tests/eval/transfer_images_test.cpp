@@ -128,6 +128,9 @@ TEST_F(TransferImagesTest, WhatWasStoredIsTakenUpAgainAndAForeignFileIsRefused) 
                       {.budget = {attacks::Norm::linf, 0.05}});
   EXPECT_HAS(message_of<DataError>([&] { open(surrogate_); }), "attack pgd differs");
   suite_ = own;
+  suite_.precision = "bfloat16";
+  EXPECT_HAS(message_of<DataError>([&] { open(surrogate_); }), "precision differs");
+  suite_ = own;
   dataset_.labels = 1 - dataset_.labels;
   EXPECT_HAS(message_of<DataError>([&] { open(surrogate_); }), "data differs");
 }
