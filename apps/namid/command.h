@@ -55,11 +55,11 @@ struct RuntimeOptions {
         field("threads", &T::threads, "CPU threads; 0: one per core", at_least(0)),
         field("memory_format", &T::memory_format,
               "order of images and convolution weights in memory; auto: channels-last"),
-        field(
-            "engine", &T::engine,
-            "compiled forwards and input gradients for the attacks of evaluate, attack, curve, "
-            "transfer, mi, train and estimate, and train's convolutions (docs/engine.md); auto: on the "
-            "CPU, where the layers are known")};
+        field("engine", &T::engine,
+              "compiled forwards and input gradients for the attacks of evaluate, attack, curve, "
+              "transfer, mi, train and estimate, and train's convolutions (docs/engine.md); auto: "
+              "on the "
+              "CPU, where the layers are known")};
   }
 };
 NAMID_CHECK_FIELDS(RuntimeOptions);
