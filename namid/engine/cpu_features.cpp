@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/engine/cpu_features.h"
 
+#include <unistd.h>
+
 namespace namid::engine {
 
 InstructionSet best_instruction_set() {
@@ -11,6 +13,16 @@ InstructionSet best_instruction_set() {
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return InstructionSet::avx2;
 #endif
   return InstructionSet::portable;
+}
+
+std::int64_t second_level_cache() {
+  constexpr std::int64_t kUsual = 1 << 20;
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+  static const auto bytes = std::int64_t{sysconf(_SC_LEVEL2_CACHE_SIZE)};
+  return bytes > 0 ? bytes : kUsual;
+#else
+  return kUsual;
+#endif
 }
 
 }  // namespace namid::engine

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+
 #include "namid/core/options.h"
 
 namespace namid::engine {
@@ -11,6 +13,9 @@ enum class InstructionSet { portable, avx2, avx512 };
 
 /// The widest one that this machine executes.
 InstructionSet best_instruction_set();
+
+/// Bytes of a core's second-level cache; 1 MiB where the system does not say.
+std::int64_t second_level_cache();
 
 }  // namespace namid::engine
 

@@ -11,8 +11,9 @@
 namespace namid::engine {
 namespace {
 
-// Measured (docs/winograd.md). V of 28 tiles and 256 channels takes half of a cache of 2 MiB;
-// above, and with few tiles a thread, the weights are read too often for what is done with them.
+// Measured (docs/winograd.md). V of 28 tiles and 256 channels takes half of a cache of 2 MiB; with
+// more channels, and with few tiles a thread, the weights are read too often for what is done with
+// them.
 constexpr std::int64_t kBlockedTiles = 28, kFewTiles = 20, kManyChannels = 384, kStagedTiles = 128;
 constexpr std::int64_t kFewPixels = 32, kFewWeights = 256 * 256;
 constexpr std::int64_t kPanelsTogether = 2;  // of a block, so that V is read half as often
@@ -107,6 +108,17 @@ bool WinogradConvolution::pays(const at::Tensor& weight, std::int64_t stride,
   return pays_for(weight.size(0) * weight.size(1), stride, extent);
 }
 
+/// Whole blocks of rows of the product; V and M are to lie in the cache of a core, where that
+/// leaves two of them.
+std::int64_t WinogradConvolution::blocked_tiles() const {
+  const auto rows = kernels_.block_rows;
+  if (form_ != WinogradForm::plain) return std::max(rows, kBlockedTiles / 2 / rows * rows);
+  const auto most = kBlockedTiles / rows * rows;
+  const auto channels = in_ + kernels_.panel_groups * kPanelsTogether * kLanes;
+  const auto tile = static_cast<std::int64_t>(sizeof(float)) * kProducts * channels;
+  return std::clamp(second_level_cache() / tile / rows * rows, std::min(2 * rows, most), most);
+}
+
 WinogradSchedule WinogradConvolution::schedule(const Extent& extent) const {
   return schedule_of(Tiles(extent, form_).count());
 }
@@ -115,8 +127,7 @@ WinogradSchedule WinogradConvolution::schedule_of(std::int64_t count) const {
   if (schedule_) return *schedule_;
   const auto threads = std::int64_t{at::get_num_threads()};
   const std::int64_t scale = form_ == WinogradForm::plain ? 1 : 2;  // 81 planes for 36
-  const auto rows = kernels_.block_rows, few = kFewTiles / scale;
-  const auto block = std::max<std::int64_t>(1, kBlockedTiles / scale / rows) * rows;
+  const auto few = kFewTiles / scale, block = blocked_tiles();
   if (in_ > kManyChannels || count < few * threads)
     return {.tiles = ceiling(count, ceiling(count, kStagedTiles / scale)), .staged = true};
   const auto rounds = std::max<std::int64_t>(1, count / (block * threads));

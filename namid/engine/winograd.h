@@ -79,6 +79,7 @@ class WinogradConvolution {
                 const float* next_weights) const;
   void finish(const Job& job, const Planes& m, std::int64_t first, std::int64_t last) const;
   std::int64_t panels() const;
+  std::int64_t blocked_tiles() const;
   const float* weights(std::int64_t product, std::int64_t panel) const;
 
   bool input_gradient_;
