@@ -58,8 +58,7 @@ struct RuntimeOptions {
         field("engine", &T::engine,
               "compiled forwards and input gradients for the attacks of evaluate, attack, curve, "
               "transfer, mi, train and estimate, and train's convolutions (docs/engine.md); auto: "
-              "on the "
-              "CPU, where the layers are known")};
+              "on the CPU, where the layers are known")};
   }
 };
 NAMID_CHECK_FIELDS(RuntimeOptions);

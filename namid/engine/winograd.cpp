@@ -108,8 +108,7 @@ bool WinogradConvolution::pays(const at::Tensor& weight, std::int64_t stride,
   return pays_for(weight.size(0) * weight.size(1), stride, extent);
 }
 
-/// Whole blocks of rows of the product; V and M are to lie in the cache of a core, where that
-/// leaves two of them.
+/// As many whole blocks of rows of the product as keep V and M in a core's cache, but two at least.
 std::int64_t WinogradConvolution::blocked_tiles() const {
   const auto rows = kernels_.block_rows;
   if (form_ != WinogradForm::plain) return std::max(rows, kBlockedTiles / 2 / rows * rows);
