@@ -67,6 +67,7 @@ void expect_zero_start(const std::string& name, const Budget& budget, LossFuncti
 
 TEST(ApgdTraceData, ClimbsAsTheReferenceFromTheImageItself) {
   NAMID_NEEDS_DATA();
+  NAMID_NEEDS_TIES_OF_THE_TRACES();
   expect_zero_start("linf_apgd_ce_zero_start", {Norm::linf, 0.3},
                     climbed_loss(AttackLoss::cross_entropy, false));
   expect_zero_start("linf_apgd_dlr_zero_start", {Norm::linf, 0.3},

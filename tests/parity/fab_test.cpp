@@ -22,6 +22,7 @@ class FabTraceData : public ::testing::TestWithParam<Norm> {};
 
 TEST_P(FabTraceData, SmallestPerturbationsAreThoseOfTheReference) {
   NAMID_NEEDS_DATA();
+  NAMID_NEEDS_TIES_OF_THE_TRACES();
   const auto norm = GetParam();
   const std::string name(to_string(norm));
   const Trace reference(name + "_fab_untargeted_min_norm");

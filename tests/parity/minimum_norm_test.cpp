@@ -37,6 +37,7 @@ class CwTraceData : public ::testing::TestWithParam<Run> {};
 
 TEST_P(CwTraceData, FoolsAsManyAndAsNear) {
   NAMID_NEEDS_DATA();
+  NAMID_NEEDS_TIES_OF_THE_TRACES();
   const auto& [trace, name] = GetParam();
   const Trace reference(trace);
   const bool released = trace == "cw_l2_repo_parameters";
@@ -125,6 +126,7 @@ class TiDimTraceData : public ::testing::TestWithParam<TiDimRun> {};
 
 TEST_P(TiDimTraceData, IsTheReleasedCodes) {
   NAMID_NEEDS_DATA();
+  NAMID_NEEDS_TIES_OF_THE_TRACES();
   const auto& run = GetParam();
   const Trace reference(run.trace);
   const auto batch = mnist(100);

@@ -23,6 +23,7 @@ class TransportTraceData : public ::testing::TestWithParam<TransportRun> {};
 
 TEST_P(TransportTraceData, FoolsAsManyAtTheSameCost) {
   NAMID_NEEDS_DATA();
+  NAMID_NEEDS_TIES_OF_THE_TRACES();
   const auto& run = GetParam();
   const Trace reference(run.trace);
   const auto batch = mnist(20);
