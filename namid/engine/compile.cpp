@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/engine/compile.h"
 
-#include <ATen/autocast_mode.h>
-#include <torch/csrc/jit/frontend/tracer.h>
-
 #include "namid/core/error.h"
 #include "namid/core/log.h"
 #include "namid/engine/input_gradient.h"
 #include "namid/engine/network.h"
+#include "namid/engine/plain.h"
 #include "namid/engine/region_forward.h"
 #include "namid/engine/training_convolutions.h"
 #include "namid/engine/weight_source.h"
-#include "namid/models/classifier_impl.h"
+#include "namid/models/handle_impl.h"
 #include "namid/models/network.h"
 
 namespace namid::engine {
@@ -65,65 +63,37 @@ class Follower {
   std::shared_ptr<Network> network_;
 };
 
-class CompiledClassifier final : public models::ClassifierImpl {
+class CompiledClassifier final : public models::HandleImpl {
  public:
   CompiledClassifier(const Classifier& model, const EngineOptions& options)
-      : ClassifierImpl(model.info()),
-        model_(model),
+      : HandleImpl(model),
         options_(options),
         follower_(model, options),
         parameters_(model.parameters()) {
     if (const auto network = model.network()) modules_ = network->modules();
   }
 
-  /// Normalisation is part of what was compiled, and of the model itself.
-  at::Tensor normalised(const at::Tensor& x, bool any_size) const override {
-    check_images(x, any_size);
-    return x;
-  }
-
   at::Tensor forward(const at::Tensor& x, Layer layer) override {
     const bool usual = x.sizes().slice(1) == at::IntArrayRef(info().input_shape);
-    const bool trained = !in_eval_mode() || needs_weight_gradients();
-    if (layer == Layer::logits && usual && is_plain(x) && !trained)
+    const bool trained = is_trained();
+    if (layer == Layer::logits && usual && x.size(0) > 0 && is_plain(x) && runs_here() && !trained)
       return logits_of(follower_.network(), model_, x);
     std::optional<models::ConvolutionScope> scope;
     if (trained && options_.kernel != Kernel::direct) scope.emplace(training_);
-    if (layer == Layer::logits && !usual) return model_.at_any_size(x);
-    return model_(x, layer);
+    return by_model(x, layer);
   }
   std::unique_ptr<models::RegionForward> region_forward(std::int64_t rows) override {
-    const bool trained = !in_eval_mode() || needs_weight_gradients();
-    if (trained || !is_plain_call()) return nullptr;
+    if (is_trained() || !runs_here()) return nullptr;
     return engine::region_forward(follower_.network(), rows);
   }
 
   std::string kernels() { return follower_.network()->kernels(); }
 
-  bool has_layer(Layer layer) const override { return model_.has_layer(layer); }
-  std::shared_ptr<models::Network> network() const override { return model_.network(); }
-  std::vector<at::Tensor> parameters() const override { return model_.parameters(); }
-  TensorMap state_dict() const override { return model_.state_dict(); }
-  void load_state_dict(const TensorMap& state) override { model_.load_state_dict(state); }
-  void train(bool on) override { model_.train(on); }
-  bool is_training() const override { return model_.is_training(); }
-  at::Device device() const override { return model_.device(); }
-  void to(const at::Device& device) override { model_.to(device); }
-  void use_channels_last(bool on) override { model_.use_channels_last(on); }
   Classifier clone() const override { return compile(model_.clone(), options_); }
-  std::shared_ptr<void> frozen_eval() override { return model_.frozen_eval(); }
 
  private:
-  /// A float32 tensor in the CPU's memory that nobody traces, batches or casts.
-  bool is_plain(const at::Tensor& x) const {
-    return x.is_cpu() && x.scalar_type() == at::kFloat && x.layout() == at::kStrided &&
-           x.has_storage() && x.size(0) > 0 && !x._fw_grad(0).defined() && !x.is_neg() &&
-           is_plain_call();
-  }
-  bool is_plain_call() const {
-    return model_.device().is_cpu() && !torch::jit::tracer::isTracing() &&
-           !at::autocast::is_autocast_enabled(at::kCPU);
-  }
+  bool runs_here() const { return model_.device().is_cpu() && is_plain_call(); }
+  bool is_trained() const { return !in_eval_mode() || needs_weight_gradients(); }
   bool in_eval_mode() const {
     return !model_.is_training() &&
            std::none_of(modules_.begin(), modules_.end(),
@@ -135,7 +105,6 @@ class CompiledClassifier final : public models::ClassifierImpl {
                        [](const auto& parameter) { return parameter.requires_grad(); });
   }
 
-  Classifier model_;
   EngineOptions options_;
   Follower follower_;
   TrainingConvolutions training_;  // of the model's own forwards

@@ -2,17 +2,16 @@
 #include "namid/engine/training_convolutions.h"
 
 #include <ATen/Functions.h>
-#include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/csrc/autograd/saved_variable.h>
-#include <torch/csrc/jit/frontend/tracer.h>
 
 #include <map>
 #include <mutex>
 #include <optional>
 
+#include "namid/engine/plain.h"
 #include "namid/engine/winograd.h"
 #include "namid/engine/winograd_weight_gradient.h"
 
@@ -93,18 +92,12 @@ models::Window window_of(const torch::nn::detail::ConvNdOptions<2>& options) {
   return window;
 }
 
-/// Float32 in the CPU's memory that nobody traces, batches or casts.
-bool is_plain_float(const at::Tensor& x) {
-  return x.is_cpu() && x.scalar_type() == at::kFloat && x.layout() == at::kStrided &&
-         x.has_storage() && !x._fw_grad(0).defined() && !x.is_neg();
-}
-
 bool takes_winograd(const at::Tensor& x, const at::Tensor& weight, const models::Window& window) {
-  return best_instruction_set() != InstructionSet::portable && is_plain_float(x) &&
-         is_plain_float(weight) && x.dim() == 4 && x.size(0) > 0 && x.size(1) == weight.size(1) &&
+  return best_instruction_set() != InstructionSet::portable && is_plain(x) && is_plain(weight) &&
+         x.dim() == 4 && x.size(0) > 0 && x.size(1) == weight.size(1) &&
          WinogradConvolution::supports(weight, window) &&
          WinogradConvolution::pays(weight, window.stride[0], {x.size(0), x.size(2), x.size(3)}) &&
-         !torch::jit::tracer::isTracing() && !at::autocast::is_autocast_enabled(at::kCPU);
+         is_plain_call();
 }
 
 at::Tensor empty_channels_last(at::IntArrayRef sizes) {

@@ -6,6 +6,7 @@
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/core/random.h"
+#include "namid/eval/identity_difference.h"
 #include "namid/io/atomic_file.h"
 #include "namid/io/bytes.h"
 
@@ -59,22 +60,18 @@ bool is_empty(const Database& database) {
   return !Statement(database, "SELECT 1 FROM sqlite_master LIMIT 1").next();
 }
 
-/// Keys of both, but for what is kept as it was at the beginning and what is added at the end.
+/// Without what is kept as it was at the beginning and what is added at the end.
+Ledger::Identity lasting(Ledger::Identity identity) {
+  identity.erase("schema");
+  identity.erase("certify");
+  return identity;
+}
+
 void check_identity(const std::string& name, const Ledger::Identity& held,
                     const Ledger::Identity& expected) {
-  const auto value_in = [](const Ledger::Identity& identity, const std::string& key) {
-    const auto entry = identity.find(key);
-    return entry == identity.end() ? "nothing" : entry->second;
-  };
-  auto all = expected;
-  all.insert(held.begin(), held.end());
-  for (const auto& [key, value] : all) {
-    if (key.starts_with("environment") || key == "schema" || key == "certify") continue;
-    const auto own = value_in(expected, key), got = value_in(held, key);
-    if (got != own)
-      throw DataError(str(name, ": ", key, " differs: this evaluation has '", own,
-                          "', the ledger holds '", got, "'; start a new run instead"));
-  }
+  if (const auto found = difference_of(lasting(expected), lasting(held)))
+    throw DataError(str(name, ": ", found->key, " differs: this evaluation has '", found->first,
+                        "', the ledger holds '", found->second, "'; start a new run instead"));
 }
 
 }  // namespace

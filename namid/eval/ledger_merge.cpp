@@ -6,6 +6,7 @@
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
+#include "namid/eval/identity_difference.h"
 #include "namid/eval/shard.h"
 
 namespace namid::eval {
@@ -27,19 +28,9 @@ Ledger::Identity whole_of(Ledger::Identity identity) {
 
 void check_same(const std::filesystem::path& path, const Ledger::Identity& first,
                 const Ledger::Identity& other) {
-  const auto value_in = [](const Ledger::Identity& identity, const std::string& key) {
-    const auto found = identity.find(key);
-    return found == identity.end() ? "" : found->second;
-  };
-  auto all = first;
-  all.insert(other.begin(), other.end());
-  for (const auto& [key, value] : all) {
-    if (key.starts_with("environment")) continue;
-    const auto own = value_in(other, key), expected = value_in(first, key);
-    if (own != expected)
-      throw DataError(str(path.string(), ": ", key, " differs from the first shard's: '", own,
-                          "' against '", expected, "'"));
-  }
+  if (const auto found = difference_of(first, other))
+    throw DataError(str(path.string(), ": ", found->key, " differs from the first shard's: '",
+                        found->second, "' against '", found->first, "'"));
 }
 
 void copy_rows(const Ledger& from, Ledger& to, std::int64_t images) {

@@ -5,7 +5,7 @@
 
 #include "namid/core/error.h"
 #include "namid/core/format.h"
-#include "namid/models/classifier_impl.h"
+#include "namid/models/handle_impl.h"
 
 namespace namid::models {
 namespace {
@@ -38,39 +38,15 @@ class BFloat16Scope {
   bool cached_;
 };
 
-class BFloat16Classifier final : public ClassifierImpl {
+class BFloat16Classifier final : public HandleImpl {
  public:
-  explicit BFloat16Classifier(const Classifier& model)
-      : ClassifierImpl(model.info()), model_(model) {}
-
-  /// The model normalises by itself.
-  at::Tensor normalised(const at::Tensor& x, bool any_size) const override {
-    check_images(x, any_size);
-    return x;
-  }
+  explicit BFloat16Classifier(const Classifier& model) : HandleImpl(model) {}
 
   at::Tensor forward(const at::Tensor& x, Layer layer) override {
     const BFloat16Scope scope(x.device().type());
-    if (layer != Layer::logits) return model_(x, layer).to(at::kFloat);
-    const bool usual = x.sizes().slice(1) == at::IntArrayRef(info().input_shape);
-    return (usual ? model_(x) : model_.at_any_size(x)).to(at::kFloat);
+    return by_model(x, layer).to(at::kFloat);
   }
-
-  bool has_layer(Layer layer) const override { return model_.has_layer(layer); }
-  std::shared_ptr<Network> network() const override { return model_.network(); }
-  std::vector<at::Tensor> parameters() const override { return model_.parameters(); }
-  TensorMap state_dict() const override { return model_.state_dict(); }
-  void load_state_dict(const TensorMap& state) override { model_.load_state_dict(state); }
-  void train(bool on) override { model_.train(on); }
-  bool is_training() const override { return model_.is_training(); }
-  at::Device device() const override { return model_.device(); }
-  void to(const at::Device& device) override { model_.to(device); }
-  void use_channels_last(bool on) override { model_.use_channels_last(on); }
   Classifier clone() const override { return in_bfloat16(model_.clone()); }
-  std::shared_ptr<void> frozen_eval() override { return model_.frozen_eval(); }
-
- private:
-  Classifier model_;
 };
 
 }  // namespace

@@ -4,9 +4,19 @@
 #include <ATen/Functions.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "namid/engine/convolution.h"
 #include "namid/models/registry.h"
 
 namespace namid::engine {
+
+/// A network and a batch of it.
+struct NetworkCase {
+  std::string model;
+  std::int64_t width;
+  std::vector<std::int64_t> shape = {3, 32, 32};
+  Kernel kernel = Kernel::automatic;
+  std::int64_t rows = 3;
+};
 
 /// Weights and statistics that are those of no fresh network: what a fold leaves out shows.
 inline models::Classifier unlike_fresh(const models::ModelOptions& options,

@@ -9,14 +9,6 @@
 namespace namid::engine {
 namespace {
 
-struct NetworkCase {
-  std::string model;
-  std::int64_t width;
-  std::vector<std::int64_t> shape = {3, 32, 32};
-  Kernel kernel = Kernel::automatic;
-  std::int64_t rows = 3;
-};
-
 void expect_same(const models::Classifier& model, const Network& network, const at::Tensor& x) {
   const auto frozen = model.frozen_eval();
   const auto along = direction(x.size(0), model.info().num_classes);

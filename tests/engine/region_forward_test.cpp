@@ -14,14 +14,6 @@ namespace {
 using models::Interval;
 using models::Rectangle;
 
-struct RegionCase {
-  std::string model;
-  std::int64_t width;
-  std::vector<std::int64_t> shape = {3, 32, 32};
-  Kernel kernel = Kernel::automatic;
-  std::int64_t rows = 3;
-};
-
 /// Walks of a search: rectangles of a few sizes anywhere, the rim included.
 Rectangle rectangle_of(int round, std::int64_t height, std::int64_t width) {
   const std::int64_t side = std::array{3, 1, 5, 9, 14}[static_cast<std::size_t>(round / 6 % 5)];
@@ -42,7 +34,7 @@ at::Tensor changed_in(const at::Tensor& x, const Rectangle& where, int round) {
   return y;
 }
 
-class RegionForward : public ::testing::TestWithParam<RegionCase> {};
+class RegionForward : public ::testing::TestWithParam<NetworkCase> {};
 
 TEST_P(RegionForward, GivesTheBitsOfWholeForwardsAlongASearch) {
   const auto& wanted = GetParam();
@@ -68,12 +60,12 @@ TEST_P(RegionForward, GivesTheBitsOfWholeForwardsAlongASearch) {
 
 INSTANTIATE_TEST_SUITE_P(
     Models, RegionForward,
-    ::testing::Values(RegionCase{"resnet18", 16}, RegionCase{"resnet18", 16, {3, 40, 24}},
-                      RegionCase{"resnet18", 16, {3, 27, 19}},
-                      RegionCase{"resnet18", 16, {3, 32, 32}, Kernel::winograd, 1},
-                      RegionCase{"small_cnn", 0}, RegionCase{"small_cnn", 16, {1, 28, 28}},
-                      RegionCase{"vgg11", 16}, RegionCase{"resnet50", 16, {3, 16, 16}},
-                      RegionCase{"preactresnet18", 16}, RegionCase{"wideresnet-10-2", 16}),
+    ::testing::Values(NetworkCase{"resnet18", 16}, NetworkCase{"resnet18", 16, {3, 40, 24}},
+                      NetworkCase{"resnet18", 16, {3, 27, 19}},
+                      NetworkCase{"resnet18", 16, {3, 32, 32}, Kernel::winograd, 1},
+                      NetworkCase{"small_cnn", 0}, NetworkCase{"small_cnn", 16, {1, 28, 28}},
+                      NetworkCase{"vgg11", 16}, NetworkCase{"resnet50", 16, {3, 16, 16}},
+                      NetworkCase{"preactresnet18", 16}, NetworkCase{"wideresnet-10-2", 16}),
     [](const auto& info) {
       auto name = info.param.model + "_" + std::to_string(info.index);
       std::replace(name.begin(), name.end(), '-', '_');

@@ -6,8 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "eval/toy.h"
-#include "support/temp_folder.h"
+#include "eval/suite_runs.h"
 
 namespace namid::eval {
 namespace {
@@ -52,30 +51,17 @@ Suite discarding_suite(std::vector<Lesson>* lessons = nullptr) {
   return {.name = "toy", .combine = Combine::worst_case, .attacks = {attack}};
 }
 
-class DiscardingEvaluation : public ::testing::Test {
+class DiscardingEvaluation : public SuiteRuns {
  protected:
-  nlohmann::json run(const Suite& suite, const std::string& folder, bool resume = false,
-                     const run::StopToken* stop = nullptr, int compute_batch = 16) {
-    std::filesystem::create_directories(temp_ / folder);
-    return evaluate_with({.model = model_,
-                          .dataset = dataset_,
-                          .options = {.compute_batch = compute_batch, .gallery = 0},
-                          .folder = temp_ / folder,
-                          .resume = resume,
-                          .stop = stop},
-                         suite);
-  }
+  DiscardingEvaluation() : SuiteRuns(toy_model(), toy_data(900)) {}
   std::vector<AttemptRow> attempts(const std::string& folder) {
-    return timeless(Ledger::open(temp_ / folder / "ledger.sqlite").attempts("noise"));
+    return SuiteRuns::attempts(folder, "noise");
   }
   std::map<std::int64_t, std::set<std::uint64_t>> by_round(const std::string& folder) {
     std::map<std::int64_t, std::set<std::uint64_t>> rounds;
     for (const auto& attempt : attempts(folder)) rounds[attempt.round].insert(attempt.sample);
     return rounds;
   }
-  testing::TempFolder temp_;
-  models::Classifier model_ = toy_model();
-  data::Dataset dataset_ = toy_data(900);
 };
 
 TEST_F(DiscardingEvaluation, LaterRoundsAttackTheLowestMarginsAndTheRestCountAsRobust) {

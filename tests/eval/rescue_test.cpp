@@ -6,12 +6,11 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "eval/toy.h"
+#include "eval/suite_runs.h"
 #include "namid/core/error.h"
 #include "namid/eval/attack_set.h"
 #include "namid/eval/compiled.h"
 #include "namid/models/bfloat16.h"
-#include "support/temp_folder.h"
 
 namespace namid::eval {
 namespace {
@@ -44,28 +43,12 @@ Suite suite_of(const std::string& attacks, Combine combine = Combine::worst_case
                     {.budget = {attacks::Norm::linf, kRescueEpsilon}});
 }
 
-class Rescue : public ::testing::Test {
+class Rescue : public SuiteRuns {
  protected:
-  nlohmann::json run(const Suite& suite, const std::string& folder, bool resume = false,
-                     const run::StopToken* stop = nullptr, int compute_batch = 16) {
-    std::filesystem::create_directories(temp_ / folder);
-    return evaluate_with({.model = model_,
-                          .dataset = dataset_,
-                          .options = {.compute_batch = compute_batch, .gallery = 200},
-                          .folder = temp_ / folder,
-                          .resume = resume,
-                          .stop = stop},
-                         suite);
-  }
-  Ledger ledger(const std::string& folder) {
-    return Ledger::open(temp_ / folder / "ledger.sqlite");
-  }
+  Rescue() : SuiteRuns(rounded_model(), toy_data(90, 3), 200) {}
   std::vector<AttemptRow> attempts(const std::string& folder, const std::string& attack = "pgd") {
-    return timeless(ledger(folder).attempts(attack));
+    return SuiteRuns::attempts(folder, attack);
   }
-  testing::TempFolder temp_;
-  models::Classifier model_ = rounded_model();
-  data::Dataset dataset_ = toy_data(90, 3);
 };
 
 TEST_F(Rescue, EverySuccessOfBFloat16HoldsInFloat32) {
