@@ -14,7 +14,8 @@ namespace {
 // Measured (docs/winograd.md). V of 28 tiles and 256 channels takes half of a cache of 2 MiB; with
 // more channels, and with few tiles a thread, the weights are read too often for what is done with
 // them.
-constexpr std::int64_t kBlockedTiles = 28, kFewTiles = 20, kManyChannels = 384, kStagedTiles = 128;
+constexpr std::int64_t kBlockedTiles = 28, kLeastTiles = 12, kFewTiles = 20, kManyChannels = 384,
+                       kStagedTiles = 128;
 constexpr std::int64_t kFewPixels = 32, kFewWeights = 256 * 256;
 constexpr std::int64_t kPanelsTogether = 2;  // of a block, so that V is read half as often
 
@@ -108,14 +109,16 @@ bool WinogradConvolution::pays(const at::Tensor& weight, std::int64_t stride,
   return pays_for(weight.size(0) * weight.size(1), stride, extent);
 }
 
-/// As many whole blocks of rows of the product as keep V and M in a core's cache, but two at least.
+/// As many whole blocks of rows of the product as keep V and M in two thirds of a core's cache, but
+/// twelve tiles at least.
 std::int64_t WinogradConvolution::blocked_tiles() const {
   const auto rows = kernels_.block_rows;
   if (form_ != WinogradForm::plain) return std::max(rows, kBlockedTiles / 2 / rows * rows);
   const auto most = kBlockedTiles / rows * rows;
   const auto channels = in_ + kernels_.panel_groups * kPanelsTogether * kLanes;
   const auto tile = static_cast<std::int64_t>(sizeof(float)) * kProducts * channels;
-  return std::clamp(second_level_cache() / tile / rows * rows, std::min(2 * rows, most), most);
+  const auto fitting = second_level_cache() * 2 / 3 / tile / rows * rows;
+  return std::clamp(fitting, std::min(ceiling(kLeastTiles, rows) * rows, most), most);
 }
 
 WinogradSchedule WinogradConvolution::schedule(const Extent& extent) const {
@@ -199,7 +202,14 @@ void WinogradConvolution::multiply(const Planes& v, const Planes& m, std::int64_
                      .groups = std::min(kernels_.panel_groups, out_ / kLanes - group)});
 }
 
-void WinogradConvolution::run_block(const Job& job, const Planes& v, Planes m) const {
+/// tiles [after.first, after.last) come next.
+void WinogradConvolution::run_block(const Job& job, const Planes& v, Planes m,
+                                    const models::Interval& after_this) const {
+  Ahead ahead;
+  job.tiles.write_ahead(v.first, v.last, job.y, out_, ahead);
+  if (job.epilogue.residual)
+    job.tiles.write_ahead(v.first, v.last, job.epilogue.residual, out_, ahead);
+  job.tiles.read_ahead(after_this.first, after_this.last, job.x, in_, ahead);
   transform(job, v, v.first, v.last);
   for (std::int64_t panel = 0; panel < panels(); panel += kPanelsTogether) {
     const auto together = std::min(kPanelsTogether, panels() - panel);
@@ -208,8 +218,9 @@ void WinogradConvolution::run_block(const Job& job, const Planes& v, Planes m) c
     m.groups = std::min(together * kernels_.panel_groups, out_ / kLanes - m.first_group);
     for (std::int64_t i = 0; i < kProducts * together; ++i) {
       const auto product = (i + 1) / together, next = panel + (i + 1) % together;
-      multiply(v, m, i / together, panel + i % together,
-               product < kProducts ? weights(product, next) : weights(0, after));
+      const float* fetched = ahead.take(in_ * kernels_.panel_groups * kLanes);
+      if (!fetched) fetched = product < kProducts ? weights(product, next) : weights(0, after);
+      multiply(v, m, i / together, panel + i % together, fetched);
     }
     finish(job, m, m.first, m.last);
   }
@@ -225,8 +236,10 @@ void WinogradConvolution::run_blocked(const Job& job, std::int64_t tiles,
   parallel_each(ceiling(count, tiles), [&](std::int64_t block) {
     float* const own = memory + at::get_thread_num() * size;
     const auto first = block * tiles, last = std::min(first + tiles, count);
+    const auto next = std::min(first + at::get_num_threads() * tiles, count);
     const ProductLayout v(form_, last - first, in_groups), m(form_, last - first, out_groups);
-    run_block(job, {own, v, first, last, in_groups}, {own + v_size, m, first, last, out_groups});
+    run_block(job, {own, v, first, last, in_groups}, {own + v_size, m, first, last, out_groups},
+              {next, std::min(next + tiles, count)});
   });
 }
 

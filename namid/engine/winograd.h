@@ -73,7 +73,8 @@ class WinogradConvolution {
   WinogradSchedule schedule_of(std::int64_t tiles) const;
   void run_blocked(const Job& job, std::int64_t tiles, Workspace& workspace) const;
   void run_staged(const Job& job, std::int64_t tiles, Workspace& workspace) const;
-  void run_block(const Job& job, const Planes& v, Planes m) const;
+  void run_block(const Job& job, const Planes& v, Planes m,
+                 const models::Interval& after_this) const;
   void transform(const Job& job, const Planes& v, std::int64_t first, std::int64_t last) const;
   void multiply(const Planes& v, const Planes& m, std::int64_t product, std::int64_t panel,
                 const float* next_weights) const;

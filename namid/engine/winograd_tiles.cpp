@@ -78,6 +78,33 @@ void Tiles::target(std::int64_t index, std::int64_t channels, OutputTile& tile) 
   tile.offset = ((image * written_.height + top) * written_.width + left) * channels;
 }
 
+void Tiles::rows_ahead(std::int64_t first, std::int64_t last, const Stride& stride,
+                       const Size& size, const float* values, std::int64_t channels,
+                       Ahead& ahead) const {
+  for (std::int64_t t = first, end = first; t < last; t = end) {
+    const std::int64_t line = t / across_, row = line % down_ + top_;
+    end = std::min(last, (line + 1) * across_);
+    const auto at = [&](std::int64_t tile) { return stride.first + stride.step * tile; };
+    const auto left = std::max<std::int64_t>(at(t % across_ + left_), 0),
+               right = std::min(at((end - 1) % across_ + left_) + stride.pixels, size.width),
+               top = std::max<std::int64_t>(at(row) + (row > top_ ? stride.shared : 0), 0),
+               bottom = std::min(at(row) + stride.pixels, size.height);
+    const float* image = values + line / down_ * size.height * size.width * channels;
+    for (std::int64_t y = top; y < bottom; ++y)
+      ahead.add(image + (y * size.width + left) * channels, (right - left) * channels);
+  }
+}
+
+void Tiles::read_ahead(std::int64_t first, std::int64_t last, const float* x, std::int64_t channels,
+                       Ahead& ahead) const {
+  rows_ahead(first, last, {first_, step_, pixels_, pixels_ - step_}, read_, x, channels, ahead);
+}
+
+void Tiles::write_ahead(std::int64_t first, std::int64_t last, const float* y,
+                        std::int64_t channels, Ahead& ahead) const {
+  rows_ahead(first, last, {0, results_, results_, 0}, written_, y, channels, ahead);
+}
+
 models::Interval whole_tiles(const models::Interval& results, std::int64_t size) {
   if (results.length() == 0) return {};
   return {results.first / kForwardTile * kForwardTile,

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "namid/engine/ahead.h"
 #include "namid/engine/winograd_kernels.h"
 #include "namid/models/rectangle.h"
 
@@ -36,6 +37,13 @@ class Tiles {
   /// Where it writes: offset, height, width and strides, but for the first channel's offset.
   void target(std::int64_t index, std::int64_t channels, OutputTile& tile) const;
 
+  /// What tiles [first, last) read of x and the tiles before them did not.
+  void read_ahead(std::int64_t first, std::int64_t last, const float* x, std::int64_t channels,
+                  Ahead& ahead) const;
+  /// What they write, or read beside it, of y.
+  void write_ahead(std::int64_t first, std::int64_t last, const float* y, std::int64_t channels,
+                   Ahead& ahead) const;
+
  private:
   struct Size {
     std::int64_t height, width;
@@ -46,6 +54,13 @@ class Tiles {
   };
   static void pixels(const Patch& patch, const Size& size, const float* x, std::int64_t channels,
                      const float* zeros, InputTile& tile);
+  /// Tiles' pixels along one direction: from `first` + `step` times the tile on, `pixels` of them,
+  /// of which the tile before has `shared`.
+  struct Stride {
+    std::int64_t first, step, pixels, shared;
+  };
+  void rows_ahead(std::int64_t first, std::int64_t last, const Stride& stride, const Size& size,
+                  const float* values, std::int64_t channels, Ahead& ahead) const;
   std::int64_t n_;
   Size read_, written_;                           // of an image, in pixels
   std::int64_t pixels_, first_, step_, results_;  // of a tile, along one direction
