@@ -6,7 +6,7 @@
         --data cifar-10-batches-bin --out autoattack.jsonl
     build/peers/bin/python bench/autoattack_speed.py --table --out autoattack.jsonl
 
-The network is namid's "resnet18" of that width, for torchattacks as an nn.Module with frozen parameters; L-inf
+The network is namid's, of that width, for torchattacks as an nn.Module with frozen parameters; L-inf
 8/255. Both run APGD-CE, APGD-T on nine targets, FAB-T on nine targets (100 steps each) and Square with 5,000
 queries, each on the images that are left: torchattacks' own AutoAttack takes ten steps, so its four attacks are
 put together by its MultiAttack. namid is the whole of `namid evaluate --fast`: data and ledger included, batches
@@ -76,7 +76,7 @@ def of_torchattacks(options, model, x, y, seed):
 
 def measure(options):
     torch.set_num_threads(options.threads)
-    model = eager.ResNet18(width=options.width)
+    model = eager.ResNet18(width=options.width, network=options.network)
     model.load_state_dict(load_file(options.weights))
     model.eval().requires_grad_(False)
     batch = namid.data.load(options.data, part="test", test_limit=options.points).batch()
@@ -85,7 +85,7 @@ def measure(options):
             "namid": lambda seed=seed: of_namid(options, seed),
             "torchattacks": lambda seed=seed: of_torchattacks(options, model, batch.x, batch.y, seed),
         }
-        row = {"seed": seed, "points": options.points, "width": options.width, "threads": options.threads}
+        row = {"seed": seed, "points": options.points, "network": options.network, "width": options.width, "threads": options.threads}
         for side in sorted(sides, reverse=seed % 2 == 1):
             seconds, right, left = sides[side]()
             row[side] = {"seconds": seconds, "right": right, "left": left}
@@ -111,7 +111,8 @@ def table(rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", help="a namid model file, resnet18 on CIFAR-10")
+    parser.add_argument("--weights", help="a namid model file of that network on CIFAR-10")
+    parser.add_argument("--network", choices=tuple(eager.PADDING), default="resnet18")
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--data", help="CIFAR-10's folder, binary version")
     parser.add_argument("--points", type=int, default=64, help="the first test images")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ResNet-18 for CIFAR-10 in plain PyTorch, with the names of namid's "resnet18"."""
+"""ResNet-18 for CIFAR-10 in plain PyTorch, with the names of namid's networks."""
 
 from torch import nn
 from torch.nn import functional
@@ -23,10 +23,14 @@ class BasicBlock(nn.Module):
         return functional.relu(self.bn2(self.conv2(out)) + self.shortcut(x))
 
 
+# Padding of the stem: the usual CIFAR form has images of 32, 16, 8 and 4 pixels, NAMID's released code 30, 15, 8 and 4.
+PADDING = {"resnet18-cifar": 1, "resnet18": 0}
+
+
 class ResNet18(nn.Module):
-    def __init__(self, classes=10, width=64):
+    def __init__(self, classes=10, width=64, network="resnet18"):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, width, 3, 1, 0, bias=False)
+        self.conv1 = nn.Conv2d(3, width, 3, 1, PADDING[network], bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         widths = [width, width, 2 * width, 4 * width, 8 * width]
         for stage in range(1, 5):

@@ -34,7 +34,7 @@ from safetensors.torch import load_file
 import namid
 
 RADII = {"linf": 8 / 255, "l2": 0.5}
-SETTINGS = ("batch", "steps", "queries", "threads", "weights", "engine")
+SETTINGS = ("network", "batch", "steps", "queries", "threads", "weights", "engine")
 VERDICT = "one forward"  # of the result, which torchattacks and adv-lib leave to the caller
 
 
@@ -44,7 +44,7 @@ def build(options):
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     batch = namid.data.load(options.data, part="test", test_limit=options.batch).batch()
-    model = eager.ResNet18()
+    model = eager.ResNet18(network=options.network)
     if options.weights:
         model.load_state_dict(load_file(options.weights))
     else:
@@ -62,7 +62,7 @@ def models_of(options, model):
     compiled; for all others the nn.Module."""
     if not options.engine:
         return collections.defaultdict(lambda: model)
-    own = namid.models.create("resnet18")
+    own = namid.models.create(options.network)
     own.load_state_dict(model.state_dict())
     own.channels_last()
     return collections.defaultdict(lambda: model, namid=namid.compile(own.eval()))
@@ -243,8 +243,9 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default=data, help="CIFAR-10's folder, binary version")
     parser.add_argument(
-        "--weights", help="of a namid resnet18, .safetensors; random where left out"
+        "--weights", help="of such a network of namid's, .safetensors; random where left out"
     )
+    parser.add_argument("--network", choices=tuple(eager.PADDING), default="resnet18")
     parser.add_argument("--attacks", help="names or their beginnings, divided by ;")
     parser.add_argument("--sides", help="of these alone, divided by ; (namid is always one)")
     parser.add_argument("--pairs", type=int, default=7)
@@ -279,7 +280,7 @@ def main():
                 del attack.sides[side]
     options.run = {key: getattr(options, key) for key in SETTINGS}
     rows = read(options.out)
-    if any({"engine": False, **row["run"]} != options.run for row in rows):
+    if any({"engine": False, "network": "resnet18", **row["run"]} != options.run for row in rows):
         raise SystemExit(
             f"peer_speed: {options.out} holds rows of other settings; name another --out"
         )

@@ -35,6 +35,7 @@ import training_step  # noqa: E402
 
 EPSILON, STEPS, BETA = 8 / 255, 10, {"trades": 6.0, "mart": 5.0}
 GOALS = {"standard": (2.2, 3), "trades": (3, 4), "namid": (3, 4.5), "mart": (2.2, 3)}
+SETTINGS = ("network", "batch", "threads")
 LATE = 1000  # an epoch in which NAMID's terms are in force
 SIDES = ("namid", "as is", "at best")
 NAMID = {"base": "standard", "beta": 6, "alpha": 5, "lambda": 0.1, "lambda_clamp": "both", "selection": "argmax"}
@@ -45,8 +46,8 @@ def sgd(parameters):
 
 
 class Ours:
-    def __init__(self, defense, state, estimators):
-        self.model = namid.models.create("resnet18")
+    def __init__(self, network, defense, state, estimators):
+        self.model = namid.models.create(network)
         self.model.load_state_dict(state)
         self.model.channels_last()
         keywords = {"epsilon": EPSILON, "steps": STEPS}
@@ -68,8 +69,8 @@ class Ours:
 
 
 class Plain:
-    def __init__(self, defense, state, critics, best):
-        self.model, self.defense, self.best = eager.ResNet18(), defense, best
+    def __init__(self, network, defense, state, critics, best):
+        self.model, self.defense, self.best = eager.ResNet18(network=network), defense, best
         self.model.load_state_dict(state)
         if best:
             self.model.to(memory_format=torch.channels_last)
@@ -127,23 +128,23 @@ def plain_critics(estimators, frozen):
     return critics
 
 
-def make_sides(defense, state):
+def make_sides(network, defense, state):
     estimators = None
     if defense == "namid":
         estimators = namid.mi.make_estimators(10, (3, 32, 32)).freeze()
     for name in SIDES:
         if name == "namid":
-            yield name, Ours(defense, state, estimators)
+            yield name, Ours(network, defense, state, estimators)
         else:
             best = name == "at best"
             critics = plain_critics(estimators, best) if estimators else None
-            yield name, Plain(defense, state, critics, best)
+            yield name, Plain(network, defense, state, critics, best)
 
 
-def starting_weights(x):
+def starting_weights(network, x):
     """A random ResNet-18 whose BatchNorm knows the statistics of these images."""
     torch.manual_seed(0)
-    model = eager.ResNet18()
+    model = eager.ResNet18(network=network)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None
@@ -155,11 +156,14 @@ def starting_weights(x):
 def measure(options):
     torch.set_num_threads(options.threads)
     data = namid.data.load(options.data, part="test", test_limit=options.batch).batch()
-    state = starting_weights(data.x)
-    done = {(row["defense"], row["side"], row["pair"]) for row in read(options.out)}
+    state = starting_weights(options.network, data.x)
+    rows = read(options.out)
+    if any(row.get("network", "resnet18") != options.network for row in rows):
+        sys.exit(f"train_speed: {options.out} holds rows of another network; name another --out")
+    done = {(row["defense"], row["side"], row["pair"]) for row in rows}
     for defense in options.defenses.split(","):
         pairs = [p for p in range(options.pairs) if any((defense, s, p) not in done for s in SIDES)]
-        sides = dict(make_sides(defense, state)) if pairs else {}
+        sides = dict(make_sides(options.network, defense, state)) if pairs else {}
         for side in sides.values():
             side.step(data.x, data.y)  # warm-up
         for pair in pairs:
@@ -169,7 +173,8 @@ def measure(options):
                 loss = sides[name].step(data.x, data.y)
                 row = {"defense": defense, "side": name, "pair": pair, "seconds": time.perf_counter() - begin}
                 print(*row.values(), f"{loss:.4f}", flush=True)
-                append(options.out, {**row, "loss": loss, "batch": options.batch, "threads": options.threads})
+                about = {key: getattr(options, key) for key in SETTINGS}
+                append(options.out, {**row, "loss": loss, **about})
 
 
 def table(rows):
@@ -204,6 +209,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="CIFAR-10's folder, binary version")
     parser.add_argument("--defenses", default="standard,trades,mart,namid")
+    parser.add_argument("--network", choices=tuple(eager.PADDING), default="resnet18")
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--threads", type=int, default=os.cpu_count())

@@ -165,8 +165,8 @@ ATTACKS = {
 
 def network(name, x):
     torch.manual_seed(0)
-    if name == "resnet18":
-        model = eager.ResNet18()
+    if name in eager.PADDING:
+        model = eager.ResNet18(network=name)
     else:
         model = nn.Sequential(
             *(nn.Conv2d(3, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2)),
@@ -187,11 +187,11 @@ def timed(work, clock):
     return clock() - start
 
 
-def compare(name, model, x, y, options):
+def compare(name, model, attacked, x, y, options):
     plain, ours, settings = ATTACKS[name]
     settings = {**settings, "steps": options.steps}
     sides = {
-        "namid": lambda: ours(model, x, y, settings),
+        "namid": lambda: ours(attacked, x, y, settings),
         "plain": lambda: plain(model, x, y, settings),
     }
     seconds = {side: [] for side in sides}
@@ -217,7 +217,8 @@ def compare(name, model, x, y, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="CIFAR-10's folder, binary version")
-    parser.add_argument("--model", choices=("resnet18", "small"), default="resnet18")
+    parser.add_argument("--model", choices=(*eager.PADDING, "small"), default="resnet18")
+    parser.add_argument("--engine", action="store_true", help="namid attacks namid.compile(the module)")
     parser.add_argument("--attacks", default=";".join(ATTACKS), help="names, divided by ;")
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--steps", type=int, default=10)
@@ -228,13 +229,14 @@ def main():
     torch.set_num_threads(options.threads)
     batch = namid.data.load(options.data, part="test", test_limit=options.batch).batch()
     model = network(options.model, batch.x)
+    attacked = namid.compile(model, tuple(batch.x.shape[1:])) if options.engine else model
     print(f"batch {options.batch}, {options.threads} threads, {cpu_name()}\n")
     print(
         "| attack | network | steps | namid, s | plain, s | plain / namid | "
         "largest difference | mean difference | flags that differ |\n|---|---|---|---|---|---|---|---|---|"
     )
     for name in options.attacks.split(";"):
-        compare(name, model, batch.x, batch.y, options)
+        compare(name, model, attacked, batch.x, batch.y, options)
 
 
 if __name__ == "__main__":

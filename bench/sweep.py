@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine beside LibTorch's convolutions: networks, batches, image sizes and threads.
+
+    PYTHONPATH=build/release/python build/peers/bin/python bench/sweep.py --data cifar-10-batches-bin --out sweep.jsonl
+    PYTHONPATH=build/release/python build/peers/bin/python bench/sweep.py --table --out sweep.jsonl
+
+What is timed: logits and the gradient of the cross-entropy by the images of one batch, what attacks ask for
+in every step. Sides, by turns, on one network of random weights with frozen parameters: `namid.compile`, and the
+network itself with LibTorch's kernels, channels-last. A timing repeats the pass until it takes a third of a second. Memory:
+the peak of the resident size above what there was before the first pass, in a process of its own for each
+side. Images larger than CIFAR-10's repeat their pixels. Rows are written as they come."""
+
+import argparse
+import ctypes
+import math
+import multiprocessing
+import pathlib
+import statistics
+import time
+
+import torch
+from compare_peers import append, read
+from paired import cpu_name, median_interval
+from torch.nn import functional
+
+import namid
+
+SIDES = ("engine", "channels-last")
+LEAST = 1 / 3  # seconds of a timing
+
+
+def case(model, batch, threads, *, width=0, size=32):
+    return {"model": model, "width": width, "size": size, "batch": batch, "threads": threads}
+
+
+def cases():
+    for threads in (2, 1):
+        for width in (64, 16):
+            for batch in (1, 8, 32, 64, 128, 512):
+                yield case("resnet18", batch, threads, width=width)
+        yield case("resnet18", 16, threads, width=64, size=64)
+        yield case("resnet18", 64, threads, width=16, size=64)
+        for batch in (1, 8, 64):
+            yield case("vgg19", batch, threads)
+        yield case("vgg19", 16, threads, size=64)
+        for batch in (1, 8, 32):
+            yield case("wideresnet-28-10", batch, threads)
+        for batch in (1, 64):
+            yield case("small_cnn", batch, threads)
+
+
+def build(of, data):
+    """Models of both sides, images, labels."""
+    torch.set_num_threads(of["threads"])
+    batch = namid.data.load(data, part="test", test_limit=of["batch"]).batch()
+    times = of["size"] // 32
+    x = batch.x.repeat_interleave(times, 2).repeat_interleave(times, 3)
+    more = {"width": of["width"]} if of["width"] else {}
+    model = namid.models.create(of["model"], input_shape=tuple(x.shape[1:]), seed=1, **more)
+    model.eval().requires_grad_(False)
+    return {"engine": namid.compile(model), "channels-last": model.clone().channels_last()}, x, batch.y
+
+
+def gradient(model, x, y):
+    x = x.detach().requires_grad_(True)
+    return torch.autograd.grad(functional.cross_entropy(model(x), y, reduction="sum"), x)[0]
+
+
+def resident(name):
+    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) / 1024
+    raise SystemExit(f"sweep: no {name} in /proc/self/status")
+
+
+def probe(of, data, side, pipe):
+    models, x, y = build(of, data)
+    ctypes.CDLL(None).malloc_trim(0)
+    pathlib.Path("/proc/self/clear_refs").write_text("5")
+    before = resident("VmRSS")
+    gradient(models[side], x, y)
+    pipe.send(resident("VmHWM") - before)
+
+
+def probed(of, data, side):
+    """Peak memory, MiB; spawned, since threads do not survive a fork."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=probe, args=(of, data, side, there))
+    process.start()
+    there.close()
+    try:
+        return here.recv()
+    finally:
+        process.join()
+
+
+def seconds_of(model, x, y, repeats):
+    begin = time.perf_counter()
+    for _ in range(repeats):
+        gradient(model, x, y)
+    return (time.perf_counter() - begin) / repeats
+
+
+def measure(of, options):
+    memory = {side: probed(of, options.data, side) for side in SIDES}
+    models, x, y = build(of, options.data)
+    repeats = {}
+    for side, model in models.items():
+        gradient(model, x, y)
+        repeats[side] = max(1, math.ceil(LEAST / seconds_of(model, x, y, 1)))
+    seconds = {side: [] for side in SIDES}
+    for pair in range(options.pairs):
+        for side in SIDES if pair % 2 == 0 else SIDES[::-1]:
+            seconds[side].append(seconds_of(models[side], x, y, repeats[side]))
+    ours, theirs = (gradient(models[side], x, y).flatten() for side in SIDES)
+    cosine = functional.cosine_similarity(ours, theirs, 0).item()
+    return {**of, "mib": memory, "seconds": seconds, "cosine": cosine, "kernels": models["engine"].kernels}
+
+
+def line(row):
+    ratios = [theirs / ours for ours, theirs in zip(*(row["seconds"][side] for side in SIDES))]
+    low, high = median_interval(ratios)
+    middle = [1000 * statistics.median(row["seconds"][side]) for side in SIDES]
+    memory = [row["mib"][side] / row["batch"] for side in SIDES]
+    width = f", width {row['width']}" if row["width"] else ""
+    slower = " **slower**" if high < 1 else ""
+    return (
+        f"| {row['model']}{width} | {row['size']} | {row['threads']} | {row['batch']} | {middle[0]:.1f} | "
+        f"{middle[1]:.1f} | **{statistics.median(ratios):.2f}** [{low:.2f}, {high:.2f}]{slower} | "
+        f"{row['batch'] / middle[0] * 1000:.0f} | {memory[0]:.2f}, {memory[1]:.2f} | {1 - row['cosine']:.0e} |"
+    )
+
+
+def table(rows):
+    print(f"{cpu_name()}, torch {torch.__version__}, {len(rows[0]['seconds']['engine'])} pairs\n")
+    print(
+        "| network | image | threads | batch | engine, ms | channels-last, ms | channels-last / engine | "
+        "engine, images/s | MiB an image: engine, channels-last | 1 - cosine |\n|---|---|---|---|---|---|---|---|---|---|"
+    )
+    for row in rows:
+        print(line(row))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", help="CIFAR-10's folder, binary version")
+    parser.add_argument("--models", help="only these, divided by commas")
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--out", default="build/sweep.jsonl", type=pathlib.Path)
+    parser.add_argument("--table", action="store_true", help="print the rows as Markdown, run nothing")
+    options = parser.parse_args()
+    if options.table:
+        return table(read(options.out))
+    if not options.data:
+        raise SystemExit("sweep: name the folder of CIFAR-10's binary version: --data FOLDER")
+    done = [{key: row[key] for key in case("", 0, 0)} for row in read(options.out)]
+    for of in cases():
+        if of in done or (options.models and of["model"] not in options.models.split(",")):
+            continue
+        row = measure(of, options)
+        append(options.out, row)
+        print(line(row), flush=True)
+
+
+if __name__ == "__main__":
+    main()
