@@ -6,8 +6,10 @@
 A network of random weights, labels as it predicts them, equal seeds on both sides. An attack agrees where
 both sides fool as many images but for one in eight, no image leaves its ball, and norms' medians are within
 5 %: signs of gradients next to zero differ by rounding, so images need not be equal. A step agrees where its
-loss is within 1 %, its gradients' cosine above 0.999. Exit code 1 where something differs, 3 without the
-device. `--device cpu` compares the CPU with itself, bit by bit: a check of this script."""
+loss is within 1 %, its gradients' cosine above 0.999. CUDA graphs (namid.graphed) agree with the model on the
+same GPU where logits are within 1 % of the largest and the input gradients' cosine is above 0.999. Exit code 1
+where something differs, 3 without the device. `--device cpu` compares the CPU with itself, bit by bit, without
+graphs: a check of this script."""
 
 import argparse
 import inspect
@@ -81,6 +83,25 @@ def step_row(defense, device, x, y):
     return defense.name, f"{loss:.5f} / {other:.5f} | cosine {cosine:.6f}", same
 
 
+def logits_and_gradients(model, leaves):
+    """All forwards come first: what is returned must outlive the next one."""
+    logits = [model(leaf) for leaf in leaves]
+    return logits, [torch.autograd.grad(z.square().sum(), x)[0] for z, x in zip(logits, leaves)]
+
+
+def graph_rows(device, name="resnet18"):
+    """Graphs beside the model itself: a batch of the captured size, a padded one, one in pieces."""
+    model = make_model(device, name).requires_grad_(False)
+    leaves = [pixels(size).to(device).requires_grad_() for size in (FEW, FEW // 3, 2 * FEW + 3)]
+    ours = logits_and_gradients(model, leaves)
+    theirs = logits_and_gradients(namid.graphed(model, FEW), leaves)
+    for x, z, other, g, others in zip(leaves, ours[0], theirs[0], ours[1], theirs[1]):
+        apart = ((z - other).abs().max() / z.abs().max()).item()
+        cosine = torch.nn.functional.cosine_similarity(g.flatten(), others.flatten(), 0).item()
+        words = f"logits {apart:.1e} apart | cosine {cosine:.6f}"
+        yield f"graphs of {FEW}, batch {len(x)}", words, apart <= 0.01 and cosine > 0.999
+
+
 def synchronise(device):
     if device != "cpu":
         torch.cuda.synchronize()
@@ -95,12 +116,15 @@ def seconds_of_pgd(model, x, y, device):
 
 
 def speed_lines(device, batch, pairs):
-    """PGD-10 on a full ResNet-18, both memory orders by turns."""
+    """PGD-10 on a full ResNet-18, both memory orders, without graphs and by them, by turns."""
     x, y = pixels(batch).to(device), torch.zeros(batch, dtype=torch.long, device=device)
     sides = {"contiguous": make_model(device, "resnet18"), "channels-last": make_model(device, "resnet18")}
     sides["channels-last"].channels_last()
+    if device != "cpu":
+        graphs = {name: namid.graphed(model.requires_grad_(False), batch) for name, model in sides.items()}
+        sides |= {f"{name}, CUDA graphs": model for name, model in graphs.items()}
     seconds = {name: [] for name in sides}
-    for pair in range(pairs + 1):  # the first one warms up
+    for pair in range(pairs + 1):  # the first one warms up and captures
         for name, model in sides.items():
             taken = seconds_of_pgd(model, x, y, device)
             if pair:
@@ -119,6 +143,8 @@ def rows(device, quick):
     y = make_model("cpu", width=8).train()(x).argmax(1)  # right in the mode that steps are taken in
     for defense in namid.defenses.table():
         yield step_row(defense, device, x, y)
+    if device != "cpu":
+        yield from graph_rows(device)
 
 
 def main():
@@ -139,6 +165,8 @@ def main():
         print("\n| speed | median | rate |\n|---|---|---|")
         for line in speed_lines(options.device, 256 if options.device != "cpu" else 8, 5):
             print(line, flush=True)
+    if options.device == "cpu":
+        print("\nCUDA graphs: left out, the CPU has none")
     print(f"\n{differ} of these differ" if differ else "\nall agree")
     return int(differ > 0)
 

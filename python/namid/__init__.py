@@ -10,6 +10,7 @@ import namid._library  # noqa: F401, I001  (first: it loads torch, to which the 
 
 from namid import _C, adaptive, attacks, data, defenses, mi, models, plot, testing
 from namid._engine import CompiledModel, compile
+from namid._graphs import GraphedModel, graphed
 from namid._runs import (
     Accuracy,
     CertifyRun,
@@ -36,6 +37,7 @@ __all__ = [
     "CompiledModel",
     "EstimateRun",
     "EvaluateRun",
+    "GraphedModel",
     "MaskingRun",
     "Run",
     "TrainRun",
@@ -50,6 +52,7 @@ __all__ = [
     "defenses",
     "estimate",
     "evaluate",
+    "graphed",
     "masking",
     "mi",
     "models",
