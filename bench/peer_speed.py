@@ -7,14 +7,16 @@
 
 ResNet-18 for CIFAR-10 at full width as an nn.Module, the same for all sides, its predictions as
 labels, so that every image is attacked. A round times every side once, in alternating order; a
-ratio is namid's time over the other's in the same round. "met": the 95 % bootstrap interval of the
-median ratio does not lie wholly above 1. Before the rounds each side runs once in a process of its
+ratio is the other's time over namid's in the same round, above 1 where namid is faster. "met": the
+95 % bootstrap interval of the median ratio does not lie wholly below 1; with --engine also whether
+the median reaches the goal. "a pass": the ratio of times divided by backward passes. Before the rounds each side runs once in a process of its
 own that counts passes by hooks and reads the peak memory. Lines of JSON are written as they come; a
 run that is started again goes on behind them."""
 
 import argparse
 import collections
 import ctypes
+import math
 import multiprocessing
 import os
 import pathlib
@@ -35,6 +37,15 @@ import namid
 
 RADII = {"linf": 8 / 255, "l2": 0.5}
 SETTINGS = ("network", "batch", "steps", "queries", "threads", "weights", "engine")
+GOALS = {  # goal and stretch of the compiled network, by attack and side
+    ("pgd", "torchattacks"): (3, 4),
+    ("pgd", "eager loop, channels-last"): (2, 2.5),
+    ("cw", "torchattacks"): (3, 4.5),
+    ("cw", "foolbox"): (3, 4.5),
+    ("ddn", "torchattacks"): (3, 4.5),
+    ("ddn", "foolbox"): (3, 4.5),
+    ("fab-t", "torchattacks"): (3.5,),
+}
 VERDICT = "one forward"  # of the result, which torchattacks and adv-lib leave to the caller
 
 
@@ -185,9 +196,18 @@ def time_all(options, chosen):
 
 def ratio(ours, theirs):
     """Median of the ratios of the rounds that both have, and its interval."""
-    ratios = [ours[pair] / theirs[pair] for pair in sorted(ours.keys() & theirs.keys())]
+    ratios = [theirs[pair] / ours[pair] for pair in sorted(ours.keys() & theirs.keys())]
     low, high = median_interval(ratios)
     return statistics.median(ratios), low, high
+
+
+def reached(ours, peer, middle, high):
+    """Whether a cell is met, and which goal of the compiled network."""
+    text = "met" if high >= 1 else "**not met**"
+    goal = GOALS.get((ours["attack"].split(",")[0], peer)) if ours["run"]["engine"] else None
+    if not goal:
+        return text
+    return f"{text}; {' / '.join(map(str, goal))}: {'met' if middle >= goal[0] else '**not met**'}"
 
 
 def speed_line(probes, seconds, peer):
@@ -198,21 +218,22 @@ def speed_line(probes, seconds, peer):
     iterations = ours["settings"].get("steps", ours["settings"].get("queries", 1))
     medians = [statistics.median(seconds[side].values()) for side in ("namid", peer)]
     passes = [f"{side['forwards']:.1f} / {side['backwards']:.1f}" for side in (ours, theirs)]
+    backwards = theirs["backwards"] and ours["backwards"] / theirs["backwards"]
     return (
         f"| {ours['attack']} | {iterations} | {peer} {theirs['version']} | {medians[0]:.3f} | "
-        f"{medians[1]:.3f} | **{middle:.3f}** [{low:.3f}, {high:.3f}] | "
-        f"{'met' if low <= 1 else '**not met**'} | {fair[0]:.3f} [{fair[1]:.3f}, {fair[2]:.3f}] | "
+        f"{medians[1]:.3f} | **{middle:.2f}** [{low:.2f}, {high:.2f}] | {reached(ours, peer, middle, high)} | "
+        f"{middle * backwards if backwards else math.nan:.2f} | {fair[0]:.2f} [{fair[1]:.2f}, {fair[2]:.2f}] | "
         f"{passes[0]} | {passes[1]} | {ours['mib']:.0f} | {theirs['mib']:.0f} | "
         f"{100 * ours['fooled']:.0f} | {100 * theirs['fooled']:.0f} | "
         f"{100 * theirs['differ']:.1f} |"
-    )
+    ).replace("| nan |", "| |")
 
 
 HEAD = (
-    "| attack | steps | library | namid, s | library, s | namid / library | bound | "
+    "| attack | steps | library | namid, s | library, s | library / namid | bound, goal / stretch | a pass | "
     "with a verdict pass for the library | namid, passes | library, passes | namid, MiB | "
     "library, MiB | namid, fooled % | library, fooled % | entries that differ % |\n"
-    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 

@@ -111,17 +111,16 @@ TEST_P(TilesAhead, WhatIsWrittenIsFetchedAndNothingElse) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Forms, TilesAhead,
-    ::testing::Values(Block{WinogradForm::plain, {2, 32, 32}, 14},
-                      Block{WinogradForm::plain, {3, 15, 30}, 10},
-                      Block{WinogradForm::plain, {9, 4, 4}, 5},
-                      Block{WinogradForm::plain, {5, 3, 1}, 2},
-                      Block{WinogradForm::strided, {2, 32, 32}, 7},
-                      Block{WinogradForm::strided, {3, 15, 9}, 2},
-                      Block{WinogradForm::spread, {2, 16, 32}, 7},
-                      Block{WinogradForm::spread, {3, 15, 9}, 2}),
-    [](const auto& info) { return "number" + std::to_string(info.index); });
+INSTANTIATE_TEST_SUITE_P(Forms, TilesAhead,
+                         ::testing::Values(Block{WinogradForm::plain, {2, 32, 32}, 14},
+                                           Block{WinogradForm::plain, {3, 15, 30}, 10},
+                                           Block{WinogradForm::plain, {9, 4, 4}, 5},
+                                           Block{WinogradForm::plain, {5, 3, 1}, 2},
+                                           Block{WinogradForm::strided, {2, 32, 32}, 7},
+                                           Block{WinogradForm::strided, {3, 15, 9}, 2},
+                                           Block{WinogradForm::spread, {2, 16, 32}, 7},
+                                           Block{WinogradForm::spread, {3, 15, 9}, 2}),
+                         [](const auto& info) { return "number" + std::to_string(info.index); });
 
 }  // namespace
 }  // namespace namid::engine
