@@ -34,19 +34,22 @@ def case(model, batch, threads, *, width=0, size=32):
 
 
 def cases():
-    for threads in (2, 1):
-        for width in (64, 16):
-            for batch in (1, 8, 32, 64, 128, 512):
-                yield case("resnet18", batch, threads, width=width)
-        yield case("resnet18", 16, threads, width=64, size=64)
-        yield case("resnet18", 64, threads, width=16, size=64)
-        for batch in (1, 8, 64):
-            yield case("vgg19", batch, threads)
-        yield case("vgg19", 16, threads, size=64)
-        for batch in (1, 8, 32):
-            yield case("wideresnet-28-10", batch, threads)
-        for batch in (1, 64):
-            yield case("small_cnn", batch, threads)
+    for width in (64, 16):
+        for batch in (1, 8, 32, 64, 128, 512):
+            yield case("resnet18", batch, 2, width=width)
+    yield case("resnet18", 16, 2, width=64, size=64)
+    yield case("resnet18", 64, 2, width=16, size=64)
+    for batch in (1, 8, 64):
+        yield case("vgg19", batch, 2)
+    yield case("vgg19", 16, 2, size=64)
+    for batch in (1, 8, 32):
+        yield case("wideresnet-28-10", batch, 2)
+    for batch in (1, 64):
+        yield case("small_cnn", batch, 2)
+    for model, batch, width in (("resnet18", 1, 64), ("resnet18", 64, 64), ("resnet18", 64, 16), ("vgg19", 64, 0)):
+        yield case(model, batch, 1, width=width)
+    yield case("wideresnet-28-10", 8, 1)
+    yield case("small_cnn", 64, 1)
 
 
 def build(of, data):

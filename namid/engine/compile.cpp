@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/engine/compile.h"
 
+#include <mutex>
+
 #include "namid/core/error.h"
 #include "namid/core/log.h"
 #include "namid/engine/input_gradient.h"
@@ -112,11 +114,19 @@ class CompiledClassifier final : public models::HandleImpl {
   std::vector<std::shared_ptr<torch::nn::Module>> modules_;
 };
 
+/// Once in a process: what the automatic choice of kernels goes without on this machine.
+void say_what_is_missing() {
+  static std::once_flag said;
+  const auto missing = shortcoming(best_instruction_set());
+  if (!missing.empty()) std::call_once(said, [&] { log_info("engine: ", missing); });
+}
+
 }  // namespace
 
 Compiled try_compile(const Classifier& model, const EngineOptions& options) {
   try {
     const auto compiled = std::make_shared<CompiledClassifier>(model, options);
+    if (options.kernel == Kernel::automatic) say_what_is_missing();
     return {.model = Classifier(compiled), .kernels = compiled->kernels()};
   } catch (const OptionError& error) {
     return {.model = model, .refusal = error.what()};

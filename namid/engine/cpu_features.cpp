@@ -15,6 +15,12 @@ InstructionSet best_instruction_set() {
   return InstructionSet::portable;
 }
 
+std::string_view shortcoming(InstructionSet instructions) {
+  if (instructions != InstructionSet::portable) return {};
+  return "this machine has neither AVX-512 nor AVX2 with FMA: convolutions are LibTorch's direct "
+         "ones, attacks and training take longer";
+}
+
 std::int64_t second_level_cache() {
   constexpr std::int64_t kUsual = 1 << 20;
 #if defined(_SC_LEVEL2_CACHE_SIZE)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "namid/core/options.h"
 
@@ -13,6 +14,9 @@ enum class InstructionSet { portable, avx2, avx512 };
 
 /// The widest one that this machine executes.
 InstructionSet best_instruction_set();
+
+/// What the user of such a machine should know; empty but for `portable`.
+std::string_view shortcoming(InstructionSet instructions);
 
 /// Bytes of a core's second-level cache; 1 MiB where the system does not say.
 std::int64_t second_level_cache();

@@ -7,6 +7,7 @@
 #include "namid/core/format.h"
 #include "namid/core/log.h"
 #include "namid/models/weights.h"
+#include "namid/train/fused_sgd.h"
 #include "namid/train/named_parameters.h"
 #include "namid/train/optimizer_state.h"
 #include "namid/train/schedule.h"
@@ -76,7 +77,7 @@ Metrics ClassifierTraining::step(const data::Batch& batch, const attacks::Contex
   metrics["gradient_norm"] =
       check_and_clip({{"loss", loss}}, parameters_, options_.clip_grad, position);
   metrics["lr"] = lr_;
-  optimizer_.step();
+  fused_step(optimizer_);
   if (average_) average_->update(model_);
   return metrics;
 }
