@@ -30,7 +30,7 @@ def measure(options, suite):
             seed=options.seed, threads=options.threads, fast=True, out=folder, progress=False,
         )  # fmt: skip
         seconds = time.perf_counter() - begin
-    passes = sum(attack["forwards"] + attack["backwards"] for attack in run.attacks)
+    passes = sum(sum(attack["passes"].values()) for attack in run.attacks)
     return {"seconds": seconds, "passes": passes, "right": run.natural.correct, "left": run.robust.correct}
 
 
