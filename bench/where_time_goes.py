@@ -4,8 +4,8 @@
     PYTHONPATH=build/release/python build/peers/bin/python -W ignore bench/where_time_goes.py \
         --data cifar-10-batches-bin --rows "pgd;cw;trades"
 
-Rows are those of peer_speed.py --engine, train_speed.py, wasserstein.py --engine and, by their names, networks of
-sweep.py; what is set up and warmed up before is not sampled. Needs `perf`. --symbols prints what took longest."""
+Rows are those of peer_speed.py --engine, train_speed.py, wasserstein.py --engine, autoattack_speed.py ("autoattack") and, by their names, networks
+of sweep.py; what is set up and warmed up before is not sampled. Needs `perf`. --symbols prints what took longest."""
 
 import argparse
 import collections
@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import time
 
+import autoattack_speed
 import peer_speed
 import sweep
 import torch
@@ -48,7 +49,8 @@ def kind_of(symbol, library):
 
 
 def attack_row(options, name):
-    options.steps, options.weights, options.engine = (40 if name == "pgd" else 10), None, True
+    options = argparse.Namespace(**{**vars(options), "weights": None, "engine": True})
+    options.steps = 40 if name == "pgd" else 10
     options.batch = 64 if name == "pgd" else 32
     attack = next(a for a in attacks(options.steps, 100) if a.name.startswith(name))
     model, x, y = peer_speed.build(options)
@@ -79,7 +81,17 @@ def network_row(options, name):
     return lambda: sweep.gradient(models["engine"], x, y)
 
 
+def evaluation_row(options):
+    """AutoAttack as autoattack_speed.py times it."""
+    if not options.weights:
+        raise SystemExit("where_time_goes: autoattack wants --weights FILE")
+    options.points = 64
+    return lambda: autoattack_speed.of_namid(options, 0)
+
+
 def row_of(options, name):
+    if name == "autoattack":
+        return evaluation_row(options)
     if name in train_speed.GOALS:
         return step_row(options, name)
     if name in wasserstein.ATTACKS:
@@ -121,6 +133,7 @@ def main():
     parser.add_argument("--data", required=True, help="CIFAR-10's folder, binary version")
     parser.add_argument("--rows", default=ROWS, help="divided by ;")
     parser.add_argument("--network", default="resnet18-cifar")
+    parser.add_argument("--weights", help="a model file, for the row autoattack")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--symbols", type=int, default=0, help="print this many symbols of each row")

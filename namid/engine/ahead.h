@@ -12,7 +12,7 @@ namespace namid::engine {
 /// the products fetch into the second level of the cache, part by part.
 class Ahead {
  public:
-  /// Pieces that follow one another become one; those of more than 16 places are left out.
+  /// Pieces that follow one another become one; more than 16 are not kept.
   void add(const float* from, std::int64_t floats) {
     if (count_ > 0 && pieces_[count_ - 1].end == from)
       pieces_[count_ - 1].end += floats;

@@ -202,7 +202,7 @@ void WinogradConvolution::multiply(const Planes& v, const Planes& m, std::int64_
                      .groups = std::min(kernels_.panel_groups, out_ / kLanes - group)});
 }
 
-/// tiles [after.first, after.last) come next.
+/// The thread's next tiles are `after_this`.
 void WinogradConvolution::run_block(const Job& job, const Planes& v, Planes m,
                                     const models::Interval& after_this) const {
   Ahead ahead;

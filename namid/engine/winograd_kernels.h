@@ -69,7 +69,8 @@ struct InputTile {
 struct PlaneProduct {
   const float* v = nullptr;
   const float* u = nullptr;
-  const float* next_u = nullptr;  ///< of the product to follow; fetched meanwhile
+  /// Fetched meanwhile, as many floats as `u` has: the weights of the product to follow, or pixels.
+  const float* next_u = nullptr;
   float* m = nullptr;
   std::int64_t v_group = 0, m_group = 0;
   std::int64_t in_groups = 0, rows = 0;
