@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What paired timings share."""
 
+import ctypes
 import pathlib
 import platform
 
@@ -10,6 +11,21 @@ import numpy
 def median_interval(values, seed=0, resamples=10000):
     draws = numpy.random.default_rng(seed).choice(values, (resamples, len(values)))
     return numpy.quantile(numpy.median(draws, axis=1), [0.025, 0.975])
+
+
+def resident(name):
+    """VmRSS or VmHWM of this process, MiB."""
+    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) / 1024
+    raise SystemExit(f"no {name} in /proc/self/status")
+
+
+def forget_peak():
+    """From now on VmHWM is the peak since now; the resident size now, MiB."""
+    ctypes.CDLL(None).malloc_trim(0)
+    pathlib.Path("/proc/self/clear_refs").write_text("5")
+    return resident("VmRSS")
 
 
 def cpu_name():

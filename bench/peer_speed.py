@@ -15,7 +15,6 @@ run that is started again goes on behind them."""
 
 import argparse
 import collections
-import ctypes
 import math
 import multiprocessing
 import os
@@ -29,7 +28,7 @@ import peer_judge
 import peer_sides
 import torch
 from compare_peers import append, read
-from paired import cpu_name, median_interval
+from paired import cpu_name, forget_peak, median_interval, resident
 from peer_speed_attacks import attacks
 from safetensors.torch import load_file
 
@@ -79,13 +78,6 @@ def models_of(options, model):
     return collections.defaultdict(lambda: model, namid=namid.compile(own.eval()))
 
 
-def resident(name):
-    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(name):
-            return int(line.split()[1]) / 1024
-    raise SystemExit(f"peer_speed: no {name} in /proc/self/status")
-
-
 def count_passes(model):
     """Images that went forward and backward from now on."""
     passes = {"forwards": 0, "backwards": 0}
@@ -107,9 +99,7 @@ def probe(options, attack, side, pipe):
     try:
         model, x, y = build(options)
         passes, models = count_passes(model), models_of(options, model)
-        ctypes.CDLL(None).malloc_trim(0)
-        pathlib.Path("/proc/self/clear_refs").write_text("5")
-        before = resident("VmRSS")
+        before = forget_peak()
         adv = attack.run(side, models[side], x, y, RADII[attack.norm], 0)
         peak = resident("VmHWM") - before
         per_image = {key: value / len(x) for key, value in passes.items()}

@@ -8,6 +8,7 @@ def attacks(steps, queries):
     """From x itself where a library can; a fifth of the steps where each has K - 1 gradients."""
     few, start = max(1, steps // 5), {"n_iter": "steps", "eps": "eps", "norm": "norm"}
     table = {"eps": "eps", "steps": "steps", "norm": "norm"}
+    art = {"norm": "norm", "eps": "eps"}
     step = {"steps": "steps", "abs_stepsize": "step_size"}
     yield Attack(
         "fgsm",
@@ -17,6 +18,7 @@ def attacks(steps, queries):
             "namid": of_namid("fgsm"),
             "torchattacks": of_torchattacks("FGSM", eps="eps"),
             "foolbox": of_foolbox("{norm}FastGradientAttack"),
+            "art": of_art("FastGradientMethod", quiet=False, **art, eps_step="eps"),
         },
     )
     yield Attack(
@@ -57,6 +59,7 @@ def attacks(steps, queries):
             "namid": of_namid("mi_fgsm"),
             "torchattacks": of_torchattacks("MIFGSM", eps="eps", alpha="step_size", steps="steps"),
             "foolbox": of_foolbox("{norm}MomentumIterativeFastGradientMethod", **step),
+            "art": of_art("MomentumIterativeMethod", **art, eps_step="step_size", max_iter="steps"),
         },
         step=1 / 10,
     )
@@ -68,6 +71,14 @@ def attacks(steps, queries):
             "namid": of_namid("apgd_ce"),
             "torchattacks": of_torchattacks("APGD", **table, loss="ce"),
             "adv-lib": of_adv_lib("auto_pgd", "apgd", **start, loss_function="ce"),
+            "art": of_art(
+                "AutoProjectedGradientDescent",
+                **art,
+                eps_step="twice_eps",
+                max_iter="steps",
+                nb_random_init=1,
+                loss_type="cross_entropy",
+            ),
         },
     )
     yield Attack(
@@ -116,6 +127,7 @@ def attacks(steps, queries):
         {
             "namid": of_namid("square", rescale_schedule=True),
             "torchattacks": of_torchattacks("Square", eps="eps", n_queries="queries"),
+            "art": of_art("SquareAttack", **art, max_iter="queries"),
         },
     )
     yield Attack(
@@ -139,6 +151,9 @@ def attacks(steps, queries):
                 binary_search_steps=1,
                 initial_const=1.0,
                 abort_early=False,
+            ),
+            "art": of_art(
+                "CarliniL2Method", max_iter="steps", binary_search_steps=1, initial_const=1.0
             ),
         },
         bounded=False,
@@ -175,6 +190,7 @@ def attacks(steps, queries):
             "foolbox": of_foolbox("{norm}DeepFoolAttack", steps="steps"),
             "adv-lib": of_adv_lib("deepfool", "df", norm="norm", steps="steps"),
             "torchattacks": of_torchattacks("DeepFool", steps="steps"),
+            "art": of_art("DeepFool", max_iter="steps"),
         },
         bounded=False,
     )

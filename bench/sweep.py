@@ -11,7 +11,6 @@ the peak of the resident size above what there was before the first pass, in a p
 side. Images larger than CIFAR-10's repeat their pixels. Rows are written as they come."""
 
 import argparse
-import ctypes
 import math
 import multiprocessing
 import pathlib
@@ -20,7 +19,7 @@ import time
 
 import torch
 from compare_peers import append, read
-from paired import cpu_name, median_interval
+from paired import cpu_name, forget_peak, median_interval, resident
 from torch.nn import functional
 
 import namid
@@ -69,18 +68,9 @@ def gradient(model, x, y):
     return torch.autograd.grad(functional.cross_entropy(model(x), y, reduction="sum"), x)[0]
 
 
-def resident(name):
-    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(name):
-            return int(line.split()[1]) / 1024
-    raise SystemExit(f"sweep: no {name} in /proc/self/status")
-
-
 def probe(of, data, side, pipe):
     models, x, y = build(of, data)
-    ctypes.CDLL(None).malloc_trim(0)
-    pathlib.Path("/proc/self/clear_refs").write_text("5")
-    before = resident("VmRSS")
+    before = forget_peak()
     gradient(models[side], x, y)
     pipe.send(resident("VmHWM") - before)
 
