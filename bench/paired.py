@@ -2,6 +2,7 @@
 """What paired timings share."""
 
 import ctypes
+import multiprocessing
 import pathlib
 import platform
 
@@ -26,6 +27,20 @@ def forget_peak():
     ctypes.CDLL(None).malloc_trim(0)
     pathlib.Path("/proc/self/clear_refs").write_text("5")
     return resident("VmRSS")
+
+
+def from_process(method, target, *arguments):
+    """What `target(*arguments, pipe)` sends from a process of its own, started by "fork" or "spawn".
+    EOFError where it ends without."""
+    context = multiprocessing.get_context(method)
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=target, args=(*arguments, there))
+    process.start()
+    there.close()
+    try:
+        return here.recv()
+    finally:
+        process.join()
 
 
 def cpu_name():

@@ -9,14 +9,13 @@ ResNet-18 for CIFAR-10 at full width as an nn.Module, the same for all sides, it
 labels, so that every image is attacked. A round times every side once, in alternating order; a
 ratio is the other's time over namid's in the same round, above 1 where namid is faster. "met": the
 95 % bootstrap interval of the median ratio does not lie wholly below 1; with --engine also whether
-the median reaches the goal. "a pass": the ratio of times divided by backward passes. Before the rounds each side runs once in a process of its
-own that counts passes by hooks and reads the peak memory. Lines of JSON are written as they come; a
+the median reaches the goal. "a pass": the ratio of times divided by backward passes. Before the
+rounds each side runs once in a process of its own that counts passes by hooks and reads the peak memory. Lines of JSON are written as they come; a
 run that is started again goes on behind them."""
 
 import argparse
 import collections
 import math
-import multiprocessing
 import os
 import pathlib
 import statistics
@@ -28,7 +27,7 @@ import peer_judge
 import peer_sides
 import torch
 from compare_peers import append, read
-from paired import cpu_name, forget_peak, median_interval, resident
+from paired import cpu_name, forget_peak, from_process, median_interval, resident
 from peer_speed_attacks import attacks
 from safetensors.torch import load_file
 
@@ -115,17 +114,10 @@ def probe(options, attack, side, pipe):
 
 def probed(options, attack, side):
     """Forked before this process computes anything: OpenMP's threads do not survive a fork."""
-    context = multiprocessing.get_context("fork")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=probe, args=(options, attack, side, there))
-    process.start()
-    there.close()
     try:
-        return here.recv()
+        return from_process("fork", probe, options, attack, side)
     except EOFError:
         return {"error": "the process ended early"}, None
-    finally:
-        process.join()
 
 
 def probe_all(options, chosen, done):

@@ -70,7 +70,10 @@ def main():
         for suite in SUITES:
             if {**about, "suite": suite} not in done:
                 append(options.out, {**about, "suite": suite, **measure(options, suite)})
-    table(read(options.out))
+    rows = read(options.out)
+    if not rows:
+        raise SystemExit(f"protocols: {options.out} holds no rows")
+    table(rows)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,10 @@ def main():
     images = namid.data.load(options.data, part="test", test_limit=options.batch).batch().x
     print(f"{cpu_name()}, {options.model}, batch {options.batch}, {options.queries} queries, {options.threads} threads\n")
     print("| image | shared windows, by regions, s | windows per sample, whole forwards, s | per sample / shared |\n|---|---|---|---|")
-    for size in map(int, options.sizes.split(",")):
+    sizes = [int(size) for size in options.sizes.split(",")]
+    if any(size < 32 or size % 32 for size in sizes):
+        parser.error(f"--sizes: expected multiples of 32, got {options.sizes}")
+    for size in sizes:
         x = images.repeat_interleave(size // 32, 2).repeat_interleave(size // 32, 3)
         model = namid.models.create(options.model, input_shape=tuple(x.shape[1:]), seed=1)
         model = namid.compile(model.eval().requires_grad_(False))

@@ -12,14 +12,13 @@ side. Images larger than CIFAR-10's repeat their pixels. Rows are written as the
 
 import argparse
 import math
-import multiprocessing
 import pathlib
 import statistics
 import time
 
 import torch
 from compare_peers import append, read
-from paired import cpu_name, forget_peak, median_interval, resident
+from paired import cpu_name, forget_peak, from_process, median_interval, resident
 from torch.nn import functional
 
 import namid
@@ -77,15 +76,7 @@ def probe(of, data, side, pipe):
 
 def probed(of, data, side):
     """Peak memory, MiB; spawned, since threads do not survive a fork."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=probe, args=(of, data, side, there))
-    process.start()
-    there.close()
-    try:
-        return here.recv()
-    finally:
-        process.join()
+    return from_process("spawn", probe, of, data, side)
 
 
 def seconds_of(model, x, y, repeats):
@@ -142,7 +133,8 @@ def main():
     parser.add_argument("--table", action="store_true", help="print the rows as Markdown, run nothing")
     options = parser.parse_args()
     if options.table:
-        return table(read(options.out))
+        rows = read(options.out)
+        return table(rows) if rows else parser.error(f"{options.out} holds no rows")
     if not options.data:
         raise SystemExit("sweep: name the folder of CIFAR-10's binary version: --data FOLDER")
     done = [{key: row[key] for key in case("", 0, 0)} for row in read(options.out)]

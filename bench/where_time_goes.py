@@ -4,13 +4,14 @@
     PYTHONPATH=build/release/python build/peers/bin/python -W ignore bench/where_time_goes.py \
         --data cifar-10-batches-bin --rows "pgd;cw;trades"
 
-Rows are those of peer_speed.py --engine, train_speed.py, wasserstein.py --engine, autoattack_speed.py ("autoattack") and, by their names, networks
-of sweep.py; what is set up and warmed up before is not sampled. Needs `perf`. --symbols prints what took longest."""
+Rows are those of peer_speed.py --engine, train_speed.py, wasserstein.py --engine, autoattack_speed.py
+("autoattack") and, by their names, networks of sweep.py; what is set up and warmed up before is not sampled. Needs `perf`. --symbols prints what took longest."""
 
 import argparse
 import collections
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -52,7 +53,9 @@ def attack_row(options, name):
     options = argparse.Namespace(**{**vars(options), "weights": None, "engine": True})
     options.steps = 40 if name == "pgd" else 10
     options.batch = 64 if name == "pgd" else 32
-    attack = next(a for a in attacks(options.steps, 100) if a.name.startswith(name))
+    attack = next((a for a in attacks(options.steps, 100) if a.name.startswith(name)), None)
+    if attack is None:
+        raise SystemExit(f"where_time_goes: no row {name!r}; there are {ROWS};autoattack and the other attacks")
     model, x, y = peer_speed.build(options)
     attacked = peer_speed.models_of(options, model)["namid"]
     radius = peer_speed.RADII[attack.norm]
@@ -102,18 +105,16 @@ def row_of(options, name):
 
 
 def sampled(work, seconds, path):
-    """Runs `work` again and again under perf; how often."""
+    """Runs `work` again and again under perf."""
     work()
     command = ["perf", "record", "-q", "-F", "499", "-o", path, "-p", str(os.getpid())]
     recorder = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     time.sleep(0.5)
-    begin, times = time.perf_counter(), 0
+    begin = time.perf_counter()
     while time.perf_counter() - begin < seconds:
         work()
-        times += 1
     recorder.send_signal(signal.SIGINT)
     recorder.wait()
-    return times
 
 
 def shares(path):
@@ -138,6 +139,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--symbols", type=int, default=0, help="print this many symbols of each row")
     options = parser.parse_args()
+    if not shutil.which("perf"):
+        parser.error("needs the program perf (Debian: linux-perf)")
     torch.set_num_threads(options.threads)
     print(f"{cpu_name()}, torch {torch.__version__}, {options.network}; shares in percent\n")
     print("| row | " + " | ".join(NAMES) + " |\n" + "|---" * (len(NAMES) + 1) + "|")
