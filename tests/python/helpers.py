@@ -29,14 +29,24 @@ def images(n=16, shape=(1, 8, 8), classes=10):
 
 
 @contextlib.contextmanager
-def interrupted_after(seconds):
-    """Ctrl-C reaches the process after some time, also where it was started with it ignored."""
+def interrupted_after(seconds, condition=lambda: True):
+    """Ctrl-C reaches the process after some time, as soon as the condition holds, also where it was
+    started with it ignored."""
+    over = threading.Event()
+
+    def interrupt():
+        over.wait(seconds)
+        while not over.is_set() and not condition():
+            over.wait(0.005)
+        if not over.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    timer = threading.Timer(seconds, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
+    thread = threading.Thread(target=interrupt)
+    thread.start()
     try:
         yield
     finally:
-        timer.cancel()
-        timer.join()
+        over.set()
+        thread.join()
         signal.signal(signal.SIGINT, before)
