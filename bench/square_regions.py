@@ -22,7 +22,9 @@ WINDOWS = ("shared", "per_sample")
 
 def seconds_of(model, x, y, windows, options):
     begin = time.perf_counter()
-    found = namid.attacks.square(model, x, y, epsilon=options.epsilon, queries=options.queries, windows=windows)
+    found = namid.attacks.square(
+        model, x, y, epsilon=options.epsilon, queries=options.queries, windows=windows, rescale_schedule=True
+    )
     if found.success.any():
         raise SystemExit("square_regions: an image fell, the sides compute unequal work; take a smaller --epsilon")
     return time.perf_counter() - begin

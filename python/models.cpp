@@ -2,7 +2,6 @@
 #include "namid/engine/compile.h"
 #include "namid/models/registry.h"
 
-#include <torch/csrc/autograd/python_variable.h>
 #include "namid/mi/estimator.h"  // names of the layers
 #include "namid/models/model_file.h"
 #include "namid/models/network.h"
@@ -13,26 +12,6 @@ namespace namid::python {
 namespace {
 
 using models::Classifier;
-
-/// What a forward into Python needs; the classifier tells whether an attack has frozen it.
-struct Callee {
-  py::object call, switch_mode;
-  const Classifier* classifier = nullptr;
-  bool frozen = false;
-};
-
-at::Tensor call_python(Callee& callee, const at::Tensor& batch) {
-  const py::gil_scoped_acquire gil;
-  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-  const bool frozen = !callee.classifier->is_training();
-  if (frozen != callee.frozen && !callee.switch_mode.is_none()) callee.switch_mode(frozen);
-  callee.frozen = frozen;
-  const py::object logits = callee.call(batch);
-  if (!THPVariable_Check(logits.ptr()))
-    throw OptionError(str("model: expected a tensor of logits (N, classes), got ",
-                          py::str(py::type::handle_of(logits)).cast<std::string>()));
-  return logits.cast<at::Tensor>();
-}
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
@@ -79,6 +58,7 @@ void bind_state(py::class_<Classifier>& model) {
   model
       .def("named_parameters",
            [](const Classifier& model) { return named(network_of(model)->named_parameters()); })
+      .def("parameters", &Classifier::parameters)
       .def("named_buffers",
            [](const Classifier& model) { return named(network_of(model)->named_buffers()); })
       .def("state", &Classifier::state_dict)
@@ -125,30 +105,6 @@ void bind_class(py::module_& module) {
 }
 
 }  // namespace
-
-BorrowedModel::BorrowedModel(py::object model, const ModelUse& use) {
-  models::ClassifierInfo info{
-      .name = use.name, .num_classes = use.num_classes, .input_shape = use.input_shape};
-  if (const auto* own = built_in(model)) {
-    const auto forward = [own = *own](const at::Tensor& batch) {
-      check_interrupts();
-      return own(batch);
-    };
-    classifier_ = Classifier(forward, std::move(info), use.parameters);
-    return;
-  }
-  const std::shared_ptr<Callee> callee(new Callee{std::move(model), use.switch_mode, &classifier_},
-                                       [](Callee* done) {
-                                         const py::gil_scoped_acquire gil;
-                                         delete done;
-                                       });
-  const auto forward = [callee](const at::Tensor& batch) { return call_python(*callee, batch); };
-  classifier_ = Classifier(forward, std::move(info), use.parameters);
-}
-
-const Classifier* built_in(const py::object& model) {
-  return py::isinstance<Classifier>(model) ? model.cast<const Classifier*>() : nullptr;
-}
 
 void bind_models(py::module_& module) {
   bind_class(module);

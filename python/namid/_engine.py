@@ -17,7 +17,9 @@ def compile(model, input_shape=None):
 
     model: a model of namid.models, of which this is a handle with its weights of any moment, its
     mode and its parameters, so that defences take it too; or a torch.nn.Module, which is exported
-    by namid.export as it is now (input_shape, of one image, says for what). A namid.models.Model.
+    by namid.export as it is now (input_shape, of one image, says for what): a frozen copy. A
+    namid.models.Model; called by itself it is compiled where its parameters need no gradients
+    (requires_grad_(False)).
 
     A model with layers that the engine does not know comes back as it is, with a warning that says
     which. ValueError and RuntimeError as of namid.export."""
@@ -29,7 +31,7 @@ def compile(model, input_shape=None):
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / "net.pt2"
             export.export(model, file, input_shape)
-            model = models.load(file)
+            model = models.load(file).requires_grad_(False)
     if not isinstance(model, models.Model):
         raise ValueError(
             f"model: expected a model of namid.models or a torch.nn.Module, got {type(model).__name__}"

@@ -47,7 +47,7 @@ class Model:
         return iter(self._native.named_buffers())
 
     def parameters(self):
-        return iter([tensor for _, tensor in self._native.named_parameters()])
+        return iter(self._native.parameters())
 
     def buffers(self):
         return iter([tensor for _, tensor in self._native.named_buffers()])

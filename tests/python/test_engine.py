@@ -39,8 +39,10 @@ def close(ours, theirs):
 def test_a_module_is_exported_and_compiled():
     net, (x, y) = small_net(), batch()
     net[1].running_mean.normal_()
-    compiled = namid.compile(net.requires_grad_(False), (1, 8, 8))
+    compiled = namid.compile(net, (1, 8, 8))
     assert "winograd 1" in compiled.kernels and compiled.kernels in repr(compiled)
+    node = compiled(x.clone().requires_grad_()).grad_fn
+    assert node.name() == "NamidInputGradient", "the engine's one node, not the network's own"
     weights = torch.randn(len(x), 10)
     for ours, theirs in zip(gradient(compiled, x, weights), gradient(net, x, weights)):
         assert close(ours, theirs)
@@ -61,6 +63,15 @@ def test_a_built_in_model_is_followed():
     loss = namid.defenses.standard(epsilon=0.1, steps=2)(compiled, x, y).loss
     loss.backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
+
+
+def test_square_ends_by_regions_where_it_ends_by_whole_forwards():
+    compiled, (x, y) = namid.compile(small_net(), (1, 8, 8)), batch()
+    settings = {"epsilon": 0.1, "queries": 80, "windows": "shared", "seed": 4}
+    regions = namid.attacks.square(compiled, x, y, **settings)
+    whole = namid.attacks.square(lambda images: compiled(images), x, y, **settings)
+    assert torch.equal(regions.adv, whole.adv) and torch.equal(regions.loss, whole.loss)
+    assert regions.forwards == whole.forwards
 
 
 def test_what_cannot_be_compiled_is_said():
