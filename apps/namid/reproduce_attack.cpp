@@ -35,6 +35,10 @@ std::string ReproduceCommand::stage_of(const Recipe& recipe, const std::string& 
              column);
 }
 
+std::vector<Column> ReproduceCommand::columns_of(const Recipe& recipe) const {
+  return attacked_columns(reproduce.table, recipe, reproduce.scale, reproduce.columns);
+}
+
 void ReproduceCommand::describe(EvaluateCommand& command, const Recipe& recipe,
                                 const std::filesystem::path& model, int seed) const {
   command.inputs.model = model.string();
@@ -50,7 +54,7 @@ void ReproduceCommand::describe(EvaluateCommand& command, const Recipe& recipe,
 
 void ReproduceCommand::evaluate(const Recipe& recipe, const run::RunFolder& folder, int seed) {
   for (const std::string checkpoint : kCheckpoints) {
-    for (const auto& column : attacked_columns(reproduce.table, recipe, reproduce.scale)) {
+    for (const auto& column : columns_of(recipe)) {
       EvaluateCommand command;
       take_column(command, column);
       describe(command, recipe, folder / recipe.name / (checkpoint + ".safetensors"), seed);
@@ -100,8 +104,7 @@ void ReproduceCommand::transfer(const run::RunFolder& folder, int seed) {
       log_warning(recipe.name, " (seed ", seed, ") has no result: its rows are not attacked");
       continue;
     }
-    for (const auto& column : attacked_columns(reproduce.table, recipe, reproduce.scale))
-      transfer_column(folder, recipe, column, seed);
+    for (const auto& column : columns_of(recipe)) transfer_column(folder, recipe, column, seed);
   }
 }
 
@@ -112,7 +115,7 @@ bool ReproduceCommand::add_verdicts(report::MeasuredRow& row, const Recipe& reci
   for (const std::string checkpoint : kCheckpoints) {
     auto& columns = all[checkpoint];
     bool first = true;
-    for (const auto& column : attacked_columns(reproduce.table, recipe, reproduce.scale)) {
+    for (const auto& column : columns_of(recipe)) {
       const auto read = verdicts_of(seed / stage_of(recipe, checkpoint, column.name));
       if (!read) return false;
       if (std::exchange(first, false)) columns["none"].push_back(read->natural);

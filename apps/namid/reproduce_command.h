@@ -4,6 +4,7 @@
 #include "apps/namid/command.h"
 #include "apps/namid/evaluate_command.h"
 #include "apps/namid/recipes.h"
+#include "apps/namid/reproduce_plan.h"
 #include "apps/namid/train_command.h"
 #include "apps/namid/transfer_columns.h"
 #include "namid/report/figure_scores.h"
@@ -24,6 +25,7 @@ class ReproduceCommand : public RunCommand {
     int main_seeds = 0;
     std::string norms;
     std::string rows;
+    Columns columns = Columns::judge;
     std::string cifar10;
     std::string tiny_imagenet;
     std::int64_t test_limit = 1000;
@@ -42,6 +44,9 @@ class ReproduceCommand : public RunCommand {
                 at_least(0)),
           field("norms", &T::norms, "linf, l2 or linf,l2; empty: those of the table"),
           field("rows", &T::rows, "defences, e.g. standard,namid; empty: those of the table"),
+          field("columns", &T::columns,
+                "judge: PGD-40 and a judge (full scale: AutoAttack; below: APGD-CE, then APGD-T); "
+                "paper: AutoAttack, FWA-40 and TI-DIM (L-inf) or CW and DDN (L2) too"),
           field("cifar10", &T::cifar10, "file or folder of CIFAR-10 (small, full)"),
           field("tiny_imagenet", &T::tiny_imagenet, "folder of Tiny-ImageNet (small, full)"),
           field("test_limit", &T::test_limit, "test images that are attacked; 0: all", at_least(0)),
@@ -80,6 +85,7 @@ class ReproduceCommand : public RunCommand {
   /// Name of the stage in which a column of a checkpoint is attacked.
   std::string stage_of(const Recipe& recipe, const std::string& checkpoint,
                        const std::string& column) const;
+  std::vector<Column> columns_of(const Recipe& recipe) const;
   int seeds_of(const Recipe& recipe) const;
   /// Whether it is attacked and a row; of a figure of scores the models are not.
   bool is_shown(const Recipe& recipe) const;

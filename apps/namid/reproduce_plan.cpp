@@ -12,6 +12,7 @@
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/models/import_weights.h"
+#include "namid/report/published.h"
 
 namespace namid::app {
 namespace {
@@ -160,7 +161,8 @@ bool is_black_box(const std::string& table) {
   return table == "table2" || table == "table5" || table == "table6";
 }
 
-std::vector<Column> attacked_columns(const std::string& table, const Recipe& recipe, Scale scale) {
+std::vector<Column> attacked_columns(const std::string& table, const Recipe& recipe, Scale scale,
+                                     Columns which) {
   attacks::PgdOptions attack;
   OptionSet set;
   set.add("attack", attack);
@@ -170,11 +172,16 @@ std::vector<Column> attacked_columns(const std::string& table, const Recipe& rec
   columns.push_back({.name = judge_name(scale),
                      .suite = {.suite = judging_suite(scale)},
                      .attack = columns.front().attack});
-  if (!is_black_box(table)) return columns;
-  const bool linf = recipe.norm == Norm::linf;
-  for (auto& column : columns_of(linf ? "paper-linf" : "paper-l2", attack))
-    if (column.name != "pgd-40" && column.name != "autoattack")
-      columns.push_back(std::move(column));
+  const bool all = which == Columns::paper;
+  if (!all && !is_black_box(table)) return columns;
+  const auto paper = report::published_columns(published_table(table, recipe.norm));
+  const auto wanted = [&](const Column& column) {
+    for (const auto& other : columns)
+      if (other.name == column.name) return false;
+    return all ? paper.empty() || holds(paper, column.name) : column.name != "autoattack";
+  };
+  for (auto& column : columns_of(recipe.norm == Norm::linf ? "paper-linf" : "paper-l2", attack))
+    if (wanted(column)) columns.push_back(std::move(column));
   return columns;
 }
 

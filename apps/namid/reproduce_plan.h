@@ -35,12 +35,25 @@ std::string published_table(const std::string& table, attacks::Norm norm);
 /// Tables 2, 5 and 6: images made on a surrogate, judged by the rows.
 bool is_black_box(const std::string& table);
 
-/// What attacks a row: PGD-40 and the scale's judge; in a black-box table the paper's other columns
-/// too. Budget: that of the recipe.
-std::vector<Column> attacked_columns(const std::string& table, const Recipe& recipe, Scale scale);
+/// Which of a table's columns are measured.
+enum class Columns {
+  judge,  ///< PGD-40 and the scale's judge; of a black-box table all but AutoAttack
+  paper   ///< all of the paper's, and the judge
+};
+
+/// What attacks a row of `table`. Budget: that of the recipe.
+std::vector<Column> attacked_columns(const std::string& table, const Recipe& recipe, Scale scale,
+                                     Columns columns);
 
 /// The row that another is compared with: TRADES for NAMID_T, MART for NAMID_M, NAMID for its
 /// ablations, else standard training of the same data and norm. Empty if `recipes` lacks it.
 std::string baseline_of(const Recipe& recipe, const std::vector<Recipe>& recipes);
 
 }  // namespace namid::app
+
+namespace namid {
+template <>
+struct EnumNames<app::Columns> {
+  static constexpr std::array kNames{"judge", "paper"};
+};
+}  // namespace namid

@@ -55,7 +55,8 @@ nlohmann::json compare_seeds(const std::vector<Verdicts>& first,
 nlohmann::json reproduction_rows(const std::vector<MeasuredRow>& rows, const std::string& judge);
 
 /// Such rows as lines of a table: accuracies of each row, published and of each checkpoint;
-/// differences to the baselines. Columns of the paper that were not measured say "not available".
+/// differences to the baselines. Columns of a row's table in the paper that were not measured say
+/// "not available".
 TableLines accuracy_lines(const nlohmann::json& rows, const std::string& judge);
 TableLines effect_lines(const nlohmann::json& rows);
 

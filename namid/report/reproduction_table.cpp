@@ -19,9 +19,18 @@ std::string accuracy_text(const json& object) {
                    known ? std::optional(object["sd"].get<double>()) : std::nullopt);
 }
 
-std::string cell(const json& columns, const std::string& column) {
-  const auto found = columns.find(column);
-  return found == columns.end() ? "not available" : accuracy_text(*found);
+/// Whether the paper's table of that row has no such column, but another row's has.
+bool is_of_another_table(const json& row, const std::string& column, const std::string& judge) {
+  const auto own = published_columns(row.value("table", ""));
+  return !own.empty() && column != judge && column != "gap" &&
+         std::find(own.begin(), own.end(), column) == own.end();
+}
+
+std::string cell(const json& measured, const json& row, const std::string& column,
+                 const std::string& judge) {
+  const auto found = measured.find(column);
+  if (found != measured.end()) return accuracy_text(*found);
+  return is_of_another_table(row, column, judge) ? "" : "not available";
 }
 
 /// The columns of all rows: those of the paper in its order, then what was measured besides.
@@ -94,7 +103,7 @@ TableLines accuracy_lines(const json& rows, const std::string& judge) {
     }
     for (const auto& [checkpoint, measured] : row.at("measured").items()) {
       Texts line = {title(row), "measured, " + checkpoint, str(row.at("seeds").size())};
-      for (const auto& column : columns) line.push_back(cell(measured, column));
+      for (const auto& column : columns) line.push_back(cell(measured, row, column, judge));
       lines.push_back(line);
     }
     if (!row.at("measured").empty()) continue;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -115,6 +116,44 @@ TEST(ReproduceSlow, GivesOneTableWhateverTheNumberOfProcessesAndKeepsWhatIsDone)
   ASSERT_EQ(run_program("resume --quiet " + run.string()).code, 0);
   EXPECT_EQ(std::filesystem::last_write_time(trained), time);
   EXPECT_EQ(read(run / "table.md"), table);
+}
+
+TEST(ReproduceSlow, ThePapersColumnsAreFilledInFromKeptCheckpoints) {
+  const TempFolder folder;
+  const auto begun = run_program(
+      "reproduce table1 --seeds 1 --test-limit 20 --threads 1 --quiet "
+      "--rows standard --changes 'epochs=1 train_limit=600 width=4 "
+      "batch_size=50 attack.steps=2' --name t --out " +
+      folder.path().string());
+  ASSERT_EQ(begun.code, 0) << begun.text;
+  const auto run = folder.path() / "reproduce" / "t-001";
+  EXPECT_NE(read(run / "table.md").find("not available"), std::string::npos);
+  const auto trained = run / "seed-00" / "fashion-mnist-mini-small_cnn-standard-linf" / "run.json";
+  const auto time = std::filesystem::last_write_time(trained);
+
+  auto config = read(run / "config.toml");
+  const std::string before = "columns = \"judge\"";
+  ASSERT_NE(config.find(before), std::string::npos) << config;
+  config.replace(config.find(before), before.size(), "columns = \"paper\"");
+  std::ofstream(run / "config.toml") << config;
+  const auto resumed = run_program("resume --quiet --json " + run.string());
+  ASSERT_EQ(resumed.code, 0) << resumed.text;
+  EXPECT_EQ(std::filesystem::last_write_time(trained), time);
+  EXPECT_EQ(read(run / "table.md").find("not available"), std::string::npos)
+      << read(run / "table.md");
+  const auto rows = json::parse(resumed.text.substr(resumed.text.find("\n{") + 1)).at("rows");
+  ASSERT_EQ(rows.size(), 2u);
+  for (const auto& row : rows) {
+    const auto& measured = row.at("measured").at("last");
+    const auto mean = [&](const char* column) {
+      return measured.at(column).at("mean").get<double>();
+    };
+    const bool linf = row.at("norm") == "linf";
+    for (const char* column :
+         linf ? std::array{"autoattack", "fwa-40", "ti-dim"} : std::array{"cw", "ddn", "apgd"})
+      EXPECT_LE(mean(column), mean("none")) << column;
+    if (linf) EXPECT_LE(mean("autoattack"), mean("pgd-40"));
+  }
 }
 
 TEST(ReproduceSlow, BlackBoxTablesAreJudgedByTheRowsOnImagesOfTheSurrogate) {
