@@ -35,12 +35,19 @@ import namid
 EPSILON, STEPS, QUERIES = 8 / 255, 100, 5000
 
 
+def suite_of(options):
+    if (options.steps, options.queries) == (STEPS, QUERIES):
+        return "autoattack"
+    gradient = ", ".join(f"{name}(steps={options.steps})" for name in ("apgd-ce", "apgd-t", "fab-t"))
+    return f"{gradient}, square(queries={options.queries})"
+
+
 def of_namid(options, seed):
     """(seconds, images right at first, images left)."""
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
         run = namid.evaluate(
-            options.weights, data=options.data, test_limit=options.points, suite="autoattack", epsilon=EPSILON,
+            options.weights, data=options.data, test_limit=options.points, suite=suite_of(options), epsilon=EPSILON,
             seed=seed, threads=options.threads, fast=True, out=folder, progress=False,
         )  # fmt: skip
         seconds = time.perf_counter() - begin
@@ -55,10 +62,10 @@ def of_torchattacks(options, model, x, y, seed):
     common = {"eps": EPSILON, "seed": seed, "n_restarts": 1}
     attack = torchattacks.MultiAttack(
         [
-            torchattacks.APGD(model, steps=STEPS, loss="ce", **common),
-            torchattacks.APGDT(model, steps=STEPS, n_classes=10, **common),
-            torchattacks.FAB(model, steps=STEPS, multi_targeted=True, n_classes=10, **common),
-            torchattacks.Square(model, n_queries=QUERIES, **common),
+            torchattacks.APGD(model, steps=options.steps, loss="ce", **common),
+            torchattacks.APGDT(model, steps=options.steps, n_classes=10, **common),
+            torchattacks.FAB(model, steps=options.steps, multi_targeted=True, n_classes=10, **common),
+            torchattacks.Square(model, n_queries=options.queries, **common),
         ]
     )
     peer_sides.seed_all(seed)
@@ -116,6 +123,8 @@ def main():
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--data", help="CIFAR-10's folder, binary version")
     parser.add_argument("--points", type=int, default=64, help="the first test images")
+    parser.add_argument("--steps", type=int, default=STEPS, help="of APGD and FAB")
+    parser.add_argument("--queries", type=int, default=QUERIES, help="of Square")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--out", default="build/autoattack-speed.jsonl", type=pathlib.Path)

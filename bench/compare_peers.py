@@ -8,7 +8,8 @@
 Every side attacks the same images in the same batches with the same budget; one function judges
 what it returns (peer_judge.py). A row (model, attack, norm, side, seed) is written as soon as it is
 there; a run that is started again goes on behind the rows that the file holds. --published: PGD-40
-and FAB-20 of namid as the published figures of data/models were made."""
+and FAB-20 of namid as the published figures of data/models were made. --engine: every side attacks, and
+is judged on, the network compiled by namid; a row says of how many images the network itself thinks otherwise."""
 
 import argparse
 import json
@@ -24,7 +25,7 @@ import peer_sides
 import torch
 from peer_published import PUBLISHED, published_table, signed
 
-KEY = ("model", "attack", "norm", "side", "seed", "images")
+KEY = ("model", "attack", "norm", "side", "seed", "images", "engine")
 
 
 def parse():
@@ -46,6 +47,9 @@ def parse():
     parser.add_argument("--out", default="build/peers.jsonl", type=pathlib.Path, help="JSON lines")
     parser.add_argument(
         "--published", action="store_true", help="the runs of published figures instead"
+    )
+    parser.add_argument(
+        "--engine", action="store_true", help="the network is compiled by namid, for all sides"
     )
     parser.add_argument(
         "--table", action="store_true", help="print the rows as Markdown, run nothing"
@@ -77,7 +81,7 @@ def append(path, row):
         file.write((json.dumps(row) + "\n").encode())
 
 
-def measure(attack, side, model, x, y, epsilon, seed):
+def measure(attack, side, model, itself, x, y, epsilon, seed):
     start = time.perf_counter()
     adv = attack.run(side, model, x, y, epsilon, seed)
     seconds = time.perf_counter() - start
@@ -85,6 +89,9 @@ def measure(attack, side, model, x, y, epsilon, seed):
     verdict = peer_judge.judge(model, x, y, adv, attack.norm, radius)
     if radius is None and attack.norm == "linf":
         verdict |= signed(model, x, y, adv)
+    if itself is not model:
+        other = peer_judge.predict(model, adv) != peer_judge.predict(itself, adv)
+        verdict["predicted_otherwise"] = int(other.sum())
     return {**verdict, "epsilon": radius, "settings": attack.budget(epsilon), "seconds": seconds}
 
 
@@ -106,19 +113,20 @@ def plan(options):
 
 
 def run(options):
-    done = {tuple(row[key] for key in KEY) for row in read(options.out)}
+    done = {tuple(row.get(key, False) for key in KEY) for row in read(options.out)}
     options.out.parent.mkdir(parents=True, exist_ok=True)
     for name in options.model or ["lenet5_advtrained", "lenet5_clntrained"]:
-        model = peer_models.load_model(name)
+        itself = peer_models.load_model(name)
+        model = peer_models.load_model(name, engine=True) if options.engine else itself
         x, y = peer_models.load_images(name, options.data, options.images)
         for attack, side, seed in plan(options):
-            key = dict(zip(KEY, (name, attack.name, attack.norm, side, seed, len(x))))
+            values = (name, attack.name, attack.norm, side, seed, len(x), options.engine)
+            key = dict(zip(KEY, values))
             if tuple(key.values()) in done:
                 continue
             try:
-                found = measure(
-                    attack, side, model, x, y, peer_models.radii(name)[attack.norm], seed
-                )
+                radius = peer_models.radii(name)[attack.norm]
+                found = measure(attack, side, model, itself, x, y, radius, seed)
             except Exception as error:  # a library that cannot is a row of its own
                 found = {"error": f"{type(error).__name__}: {error}"}
             about = {

@@ -15,6 +15,7 @@ RADII = {
     "lenet5_clntrained": {"linf": 0.1, "l2": 1.0, "l1": 5.0},
     "convex_mnist": {"linf": 0.1, "l2": 1.0, "l1": 5.0},
 }
+MNIST_SHAPE = (1, 28, 28)
 COLOUR_RADII = {"linf": 8 / 255, "l2": 0.5, "l1": 12.0}
 
 
@@ -40,11 +41,11 @@ def convex_net():
 
 
 class NativeModel(nn.Module):
-    """A built-in network of namid as a module, for libraries that ask for one."""
+    """A model of namid as a module, for libraries that ask for one."""
 
-    def __init__(self, path):
+    def __init__(self, native):
         super().__init__()
-        self.native = namid.models.load(path)
+        self.native = native.eval().requires_grad_(False)
         self.parameter = nn.Parameter(torch.zeros(()), requires_grad=False)  # names the device
 
     def forward(self, x):
@@ -68,10 +69,13 @@ def known_model(name):
     return model
 
 
-def load_model(name):
-    """In eval mode, no parameter requires a gradient."""
-    model = known_model(name) if name in RADII else NativeModel(name)
-    return model.eval().requires_grad_(False)
+def load_model(name, engine=False):
+    """In eval mode, no parameter requires a gradient. engine: compiled by namid."""
+    known = name in RADII
+    model = known_model(name) if known else namid.models.load(name)
+    if engine:
+        model = namid.compile(model, MNIST_SHAPE if known else None)
+    return (NativeModel(model) if engine or not known else model).eval().requires_grad_(False)
 
 
 def radii(name):

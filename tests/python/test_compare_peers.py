@@ -14,6 +14,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 import compare_peers
 import peer_attacks
 import peer_judge
+import peer_models
+
+import namid
 
 
 class Sign(torch.nn.Module):
@@ -117,6 +120,21 @@ def test_a_torn_line_is_passed_over_and_the_next_row_stands_alone(tmp_path):
         file.write('{"a": 2, "b"')
     compare_peers.append(path, {"a": 3})
     assert compare_peers.read(path) == [{"a": 1}, {"a": 3}]
+
+
+def test_all_sides_can_attack_the_compiled_network():
+    itself = torch.nn.Sequential(
+        *(torch.nn.Conv2d(1, 16, 3, padding=1), torch.nn.ReLU()),
+        *(torch.nn.Flatten(), torch.nn.Linear(16 * 36, 5)),
+    )
+    itself.eval().requires_grad_(False)
+    compiled = peer_models.NativeModel(namid.compile(itself, (1, 6, 6)))
+    x, y = batch(4, classes=5, shape=(1, 6, 6))
+    fgsm = peer_attacks.ATTACKS[0]
+    row = compare_peers.measure(fgsm, "namid", compiled, itself, x, y, 0.1, 0)
+    plain = compare_peers.measure(fgsm, "namid", itself, itself, x, y, 0.1, 0)
+    assert row["predicted_otherwise"] == 0 and "predicted_otherwise" not in plain
+    assert row["robust"] == plain["robust"] and row["median"] == pytest.approx(plain["median"])
 
 
 @pytest.mark.parametrize("attack", peer_attacks.ATTACKS, ids=lambda a: f"{a.name}-{a.norm}")
