@@ -108,7 +108,7 @@ def plan(options):
             continue
         for side in attack.sides:
             if wanted is None or side in wanted:
-                for seed in attack.seeds(options.seeds):
+                for seed in attack.seeds(1 if options.published else options.seeds):
                     yield attack, side, seed
 
 
