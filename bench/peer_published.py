@@ -7,6 +7,8 @@ import statistics
 import peer_judge
 from peer_sides import Attack, of_namid
 
+EPSILON = 0.3  # of PGD, for both networks
+
 PUBLISHED = [
     Attack(
         "pgd-40-from-x",
