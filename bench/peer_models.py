@@ -75,6 +75,8 @@ def load_model(name, engine=False):
     model = known_model(name) if known else namid.models.load(name)
     if engine:
         model = namid.compile(model, MNIST_SHAPE if known else None)
+        if not hasattr(model, "kernels"):
+            raise SystemExit(f"peers: namid cannot compile {name}; leave --engine out")
     return (NativeModel(model) if engine or not known else model).eval().requires_grad_(False)
 
 

@@ -74,6 +74,24 @@ def test_square_ends_by_regions_where_it_ends_by_whole_forwards():
     assert regions.forwards == whole.forwards
 
 
+@pytest.mark.parametrize("windows", ["shared", "per_sample"])
+def test_shared_windows_are_computed_by_regions(windows):
+    """By regions, the weights are those of the start; a whole forward looks at them anew."""
+    compiled, (x, _) = namid.compile(small_net(), (1, 8, 8)), batch()
+    largest = []
+
+    def loss(x_adv, logits, y):
+        largest.append(logits.abs().max().item())
+        if len(largest) == 10:
+            for parameter in compiled.parameters():
+                parameter.data.zero_()
+        return -logits.gather(1, y[:, None])[:, 0]
+
+    y = compiled(x).argmax(1)
+    namid.attacks.square(compiled, x, y, epsilon=1e-4, queries=30, windows=windows, loss=loss)
+    assert (largest[-1] > 0) == (windows == "shared")
+
+
 def test_what_cannot_be_compiled_is_said():
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10), torch.nn.Sigmoid())
     with pytest.warns(UserWarning, match="sigmoid"):
