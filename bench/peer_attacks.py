@@ -80,6 +80,15 @@ def fast():
 
 
 def auto_pgd():
+    of_art_apgd = of_art(
+        "AutoProjectedGradientDescent",
+        norm="norm",
+        eps="eps",
+        eps_step="twice_eps",
+        max_iter="steps",
+        nb_random_init=1,
+        loss_type="cross_entropy",
+    )
     for norm in ("linf", "l2"):
         yield Attack(
             "apgd-ce-100",
@@ -93,15 +102,7 @@ def auto_pgd():
                 "adv-lib": of_adv_lib(
                     "auto_pgd", "apgd", eps="eps", norm="norm", n_iter="steps", loss_function="ce"
                 ),
-                "art": of_art(
-                    "AutoProjectedGradientDescent",
-                    norm="norm",
-                    eps="eps",
-                    eps_step="twice_eps",
-                    max_iter="steps",
-                    nb_random_init=1,
-                    loss_type="cross_entropy",
-                ),
+                "art": of_art_apgd,
             },
         )
     for norm in ("linf", "l2"):
@@ -124,6 +125,11 @@ def auto_pgd():
                 ),
             },
         )
+    # Onto the box before the ball, as ART projects.
+    box_first = {"namid": of_namid("apgd_ce", l2_order="box-first"), "art": of_art_apgd}
+    yield Attack("apgd-ce-100-box-first", "l2", {"steps": 100}, box_first)
+    box_first = {"namid": of_namid("apgd_t", l2_order="box-first")}
+    yield Attack("apgd-t-100-box-first", "l2", {"steps": 100}, box_first)
 
 
 def square():
@@ -161,7 +167,7 @@ def minimum():
             norm,
             {"steps": 20},
             {
-                "namid": of_namid("fab_t"),
+                "namid": of_namid("fab_t", smallest=True),
                 "torchattacks": of_torchattacks(
                     "FAB", norm="norm", eps="eps", steps="steps", multi_targeted=True
                 ),
@@ -268,4 +274,4 @@ def classic():
 
 # Cheap ones first.
 ATTACKS = [*fast(), *classic(), *decoupled(), *auto_pgd(), *minimum(), *square()]
-ATTACKS.sort(key=lambda attack: attack.name in ("ddn-1000", "apgd-t-100", "square-1000"))
+ATTACKS.sort(key=lambda attack: attack.name.startswith(("ddn-1000", "apgd-t-100", "square-1000")))

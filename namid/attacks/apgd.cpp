@@ -13,7 +13,8 @@ ApgdPlan plan_of(const ApgdOptions& options) {
   return {.last = {.budget = options.budget,
                    .steps = options.steps,
                    .rho = options.rho,
-                   .compat = options.compat},
+                   .compat = options.compat,
+                   .l2_order = options.l2_order},
           .larger_epsilon =
               wants_larger_epsilon(options.larger_epsilon, options.budget, options.steps, kApgd),
           .targeted = options.targeted};

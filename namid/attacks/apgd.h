@@ -4,6 +4,7 @@
 #include "namid/attacks/attack.h"
 #include "namid/attacks/compat.h"
 #include "namid/attacks/losses.h"
+#include "namid/attacks/projection.h"
 
 namespace namid::attacks {
 
@@ -18,6 +19,7 @@ struct ApgdOptions {
   int eot = 1;
   double rho = 0.75;
   Automatic<bool> larger_epsilon = {};
+  L2Order l2_order = L2Order::ball_first;
   bool targeted = false;
   Compat compat = Compat::none;
   static constexpr auto fields() {
@@ -35,6 +37,8 @@ struct ApgdOptions {
               between(0, 1)),
         field("larger_epsilon", &ApgdOptions::larger_epsilon,
               "first climb in balls of 3 and 2 epsilon (L1 only); auto: in L1, from 3 steps on"),
+        field("l2_order", &ApgdOptions::l2_order,
+              "L2: meet ball or box first; AutoAttack meets the ball first"),
         field("targeted", &ApgdOptions::targeted, "y holds target classes, towards which x moves"),
         field("compat", &ApgdOptions::compat,
               "none, or autoattack: the oddities of the published code too")};
@@ -49,6 +53,7 @@ constexpr int rounds(const ApgdOptions& options, std::int64_t /*classes*/ = 0) {
 
 /// x: float32 (N, *input_shape) in [0,1]; y: int64 (N). Returns points inside ball and box; an
 /// epsilon of 0 gives x bit for bit.
+/// l2_order: of both projections of a step, and of the start (projection.h).
 /// Start: x + ε t / max|t|, t ~ U(−1,1) (L∞); x + ε t / ‖t‖₂, t ~ N(0,1) (L2); the projection of
 /// x + N(0,1) (L1). Restart r draws at epoch context.epoch · restarts + r.
 /// Larger ε (L1, arXiv:2103.01208, Sec. 4.3): 3ε, 2ε, ε with ⌈0.3 T⌉, ⌈0.3 T⌉ and the remaining

@@ -19,6 +19,7 @@ struct ApgdStage {
   int steps = 100;
   double rho = 0.75;
   Compat compat = Compat::none;
+  L2Order l2_order = L2Order::ball_first;
   bool given_start = false;  ///< starts at a point that is sparse already (larger ε)
 };
 

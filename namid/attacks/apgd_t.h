@@ -5,6 +5,7 @@
 
 #include "namid/attacks/attack.h"
 #include "namid/attacks/compat.h"
+#include "namid/attacks/projection.h"
 
 namespace namid::attacks {
 
@@ -18,6 +19,7 @@ struct ApgdTOptions {
   int eot = 1;
   double rho = 0.75;
   Automatic<bool> larger_epsilon = {};
+  L2Order l2_order = L2Order::ball_first;
   Compat compat = Compat::none;
   static constexpr auto fields() {
     return std::tuple{
@@ -35,6 +37,8 @@ struct ApgdTOptions {
               between(0, 1)),
         field("larger_epsilon", &ApgdTOptions::larger_epsilon,
               "first climb in balls of 3 and 2 epsilon (L1 only); auto: in L1, from 3 steps on"),
+        field("l2_order", &ApgdTOptions::l2_order,
+              "L2: meet ball or box first; AutoAttack meets the ball first"),
         field("compat", &ApgdTOptions::compat,
               "none, or autoattack: the oddities of the published code too")};
   }

@@ -23,6 +23,7 @@ struct FabOptions {
   double alpha_max = 0.1;
   double eta = 1.05;
   double beta = 0.9;
+  bool smallest = false;
   Compat compat = Compat::none;
   static constexpr auto fields() {
     return std::tuple{
@@ -35,6 +36,10 @@ struct FabOptions {
               at_least(1)),
         field("beta", &FabOptions::beta, "share of the perturbation kept after a success",
               between(0, 1)),
+        field(
+            "smallest", &FabOptions::smallest,
+            "every restart on every sample, the nearest point counts; else only on those that are "
+            "not fooled within epsilon yet"),
         field("compat", &FabOptions::compat, "repeat the oddities of the AutoAttack code of 2023")};
   }
 };
@@ -53,6 +58,9 @@ constexpr int rounds(const FabOptions& options, std::int64_t /*classes*/ = 0) {
 /// `loss` the margin (losses.h) at x_adv. With an epsilon that no image exceeds (linf: 1) this is
 /// FAB without a bound; the search does not stop at epsilon, so that the norms returned are the
 /// smallest found.
+///
+/// smallest: as fab_minimum, and the point that it found is moved into the ball, where it lies
+/// outside, and judged by one more forward. No effect with context.round.
 ///
 /// Restarts r ≥ 1 start at clip(x + epsilon / 2 · t / ‖t‖), t uniform on (−1,1) for linf, else
 /// normal. Passes per round and correctly classified sample, K classes: 2 steps + 2 forwards, (K −

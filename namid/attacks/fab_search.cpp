@@ -133,7 +133,20 @@ AttackResult search_round(LogitGradients& surface, const Round& round, const at:
   return found;
 }
 
-/// A round of fab_within: what was found, in the ball and judged there.
+/// What was found for x, in the ball and judged there.
+AttackResult inside_ball(AttackResult found, const Round& round, const FabOptions& options,
+                         LogitGradients& surface) {
+  const auto& [norm, epsilon] = options.budget;
+  if (options.compat == Compat::autoattack) {
+    const auto inside = perturbation_norms(found.x_adv, round.x, norm) <= epsilon;
+    found.x_adv = at::where(per_sample(inside, round.x), found.x_adv, round.x);
+  }
+  return within_budget(
+      {.at = std::move(found)}, round, options.budget, false,
+      [&](const at::Tensor& x_adv) { return surface.logits(x_adv, options.steps); });
+}
+
+/// A round of fab_within.
 AttackResult bounded_round(const Classifier& model, const Round& round, const FabSearch& search,
                            const Context& context) {
   const auto& [where, options, targets] = search;
@@ -141,13 +154,7 @@ AttackResult bounded_round(const Classifier& model, const Round& round, const Fa
   const bool restarted = round.index % options.restarts > 0;
   const auto radius = at::full_like(round.y, options.budget.epsilon / 2, at::kDouble);
   auto result = search_round(surface, round, restarted ? radius : at::Tensor(), search, context);
-  if (options.compat == Compat::autoattack) {
-    const auto inside = per_sample(-result.loss <= options.budget.epsilon, round.x);
-    result.x_adv = at::where(inside, result.x_adv, round.x);
-  }
-  result =
-      within_budget({.at = result}, round, options.budget, false,
-                    [&](const at::Tensor& x_adv) { return surface.logits(x_adv, options.steps); });
+  result = inside_ball(std::move(result), round, options, surface);
   result.passes = surface.finish();
   return result;
 }
@@ -194,15 +201,6 @@ void check(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
 
 }  // namespace
 
-AttackResult fab_within(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
-                        const FabSearch& search, const Context& context) {
-  check(model, x, y, search);
-  const AttackScope scope(model);
-  return run_rounds(search.where, x, y, round_count(search), context, [&](const Round& round) {
-    return bounded_round(model, round, search, context);
-  });
-}
-
 AttackResult fab_smallest(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                           const FabSearch& search, const Context& context) {
   check(model, x, y, search);
@@ -224,6 +222,21 @@ AttackResult fab_smallest(const Classifier& model, const at::Tensor& x, const at
   } while (!context.round && ++index < count);
   best.loss = best.loss.to(at::kFloat);
   return best;
+}
+
+AttackResult fab_within(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
+                        const FabSearch& search, const Context& context) {
+  check(model, x, y, search);
+  const AttackScope scope(model);
+  if (!search.options.smallest || context.round)
+    return run_rounds(search.where, x, y, round_count(search), context, [&](const Round& round) {
+      return bounded_round(model, round, search, context);
+    });
+  auto result = fab_smallest(model, x, y, search, context);
+  LogitGradients surface(search.where, model, context);
+  result = inside_ball(std::move(result), {.x = x, .y = y, .ids = {}}, search.options, surface);
+  result.passes.forwards += surface.finish().forwards;
+  return result;
 }
 
 }  // namespace namid::attacks

@@ -17,6 +17,7 @@ FabSearch search(const Classifier& model, const FabTOptions& options) {
                       .alpha_max = options.alpha_max,
                       .eta = options.eta,
                       .beta = options.beta,
+                      .smallest = options.smallest,
                       .compat = options.compat},
           .targets = targets(options, model.info().num_classes)};
 }

@@ -19,6 +19,7 @@ struct FabTOptions {
   double alpha_max = 0.1;
   double eta = 1.05;
   double beta = 0.9;
+  bool smallest = false;
   Compat compat = Compat::none;
   static constexpr auto fields() {
     return std::tuple{
@@ -34,6 +35,10 @@ struct FabTOptions {
               at_least(1)),
         field("beta", &FabTOptions::beta, "share of the perturbation kept after a success",
               between(0, 1)),
+        field("smallest", &FabTOptions::smallest,
+              "every target and restart on every sample, the nearest point counts; else only on "
+              "those that are "
+              "not fooled within epsilon yet"),
         field("compat", &FabTOptions::compat,
               "repeat the oddities of the AutoAttack code of 2023")};
   }

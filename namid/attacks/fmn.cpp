@@ -10,6 +10,7 @@
 #include "namid/attacks/losses.h"
 #include "namid/attacks/minimum_norm.h"
 #include "namid/attacks/norms.h"
+#include "namid/attacks/steps.h"
 
 namespace namid::attacks {
 namespace {
@@ -102,7 +103,9 @@ AttackResult search(const Classifier& model, const Round& round, const FmnOption
     smallest = at::where(adversarial, at::minimum(smallest, length), smallest);
     found = found | adversarial;
     const auto height = options.overshoot * point.loss.to(at::kDouble).abs();
-    const auto slope = [&](Norm q) { return sample_norms(point.gradient, q).clamp_min(1e-12); };
+    const auto gradient =
+        as_paper || norm == Norm::l0 ? point.gradient : inside_box(point.gradient, x_adv);
+    const auto slope = [&](Norm q) { return sample_norms(gradient, q).clamp_min(1e-12); };
     Standing standing{adversarial, found, length, smallest, widest, {}};
     if (norm != Norm::l0) standing.to_boundary = height / slope(dual(norm));
     radius = next_radius(radius, standing, norm, gamma);
@@ -111,7 +114,7 @@ AttackResult search(const Classifier& model, const Round& round, const FmnOption
     if (norm == Norm::linf && !as_paper)
       reach = at::where(found, reach, (height / slope(Norm::l2)).clamp_min(alpha));
     const auto scale = per_sample(reach / slope(Norm::l2), delta).to(at::kFloat);
-    delta = into_ball(delta + point.gradient * scale, radius, norm, !as_paper);
+    delta = into_ball(delta + gradient * scale, radius, norm, !as_paper);
     delta = (x + delta).clamp(0, 1) - x;
   }
   auto result =

@@ -20,9 +20,8 @@ AttackResult climb(const Classifier& model, const Round& round, const PgdOptions
   surface.average({.draws = options.eot});
   if (options.loss == AttackLoss::kl)
     surface.climb(climbed_loss(options.loss, false, surface.logits(round.x, 0)));
-  const Projection project(round.x, options.budget);
+  const Projection project(round.x, options.budget, options.l2_order);
   const double step_size = options.step_size.value_or(options.budget.epsilon / 4);
-  const bool box_first = options.l2_order == L2Order::box_first && options.budget.norm == Norm::l2;
   Best best;
   auto x_adv =
       start_point(round.x, options.start, options.budget, Draws(context, round.ids, round.epoch));
@@ -36,7 +35,6 @@ AttackResult climb(const Classifier& model, const Round& round, const PgdOptions
     const auto gradient =
         options.budget.norm == Norm::l1 ? inside_box(point.gradient, x_adv) : point.gradient;
     x_adv.add_(ascent(gradient, options.budget.norm), step_size);
-    if (box_first) x_adv.clamp_(0, 1);
     project(x_adv);
   }
   if (options.judge == Judge::last && options.restarts == 1 && !context.verdict)

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
-
 #include "namid/attacks/attack.h"
 #include "namid/attacks/best.h"
 #include "namid/attacks/losses.h"
+#include "namid/attacks/projection.h"
 #include "namid/attacks/start.h"
 
 namespace namid::attacks {
-
-/// Which of ball and box an L2 step meets first; the point ends in both. A ball that is met last
-/// leaves the full radius to a point that the box moved.
-enum class L2Order { ball_first, box_first };
 
 /// Projected gradient descent, Madry et al. 2018 (arXiv:1706.06083), Sec. 2.1:
 /// x ← Π(x + α · dir(∇ₓ L)), dir as in steps.h; in L1 among the entries that the box lets move.
@@ -72,10 +67,3 @@ AttackResult pgd(const Classifier& model, const at::Tensor& x, const at::Tensor&
                  const PgdOptions& options = {}, const Context& context = {});
 
 }  // namespace namid::attacks
-
-namespace namid {
-template <>
-struct EnumNames<attacks::L2Order> {
-  static constexpr std::array kNames{"ball-first", "box-first"};
-};
-}  // namespace namid

@@ -23,8 +23,8 @@ void add_rounding_inwards(at::Tensor& x_adv, const at::Tensor& x) {
 
 }  // namespace
 
-Projection::Projection(const at::Tensor& x, const Budget& budget)
-    : x_(x.detach()), budget_(budget) {
+Projection::Projection(const at::Tensor& x, const Budget& budget, L2Order order)
+    : x_(x.detach()), budget_(budget), order_(order) {
   if (budget.norm == Norm::linf) {
     lower_ = (x_ - budget.epsilon).clamp_min_(0);
     upper_ = (x_ + budget.epsilon).clamp_max_(1);
@@ -49,6 +49,7 @@ void Projection::operator()(at::Tensor& x_adv) const {
 }
 
 void Projection::project_l2(at::Tensor& x_adv) const {
+  if (order_ == L2Order::box_first) x_adv.clamp_(0, 1);
   x_adv.sub_(x_);
   const auto factor = (budget_.epsilon / sample_norms(x_adv, Norm::l2)).clamp_max_(1);
   x_adv.mul_(per_sample(factor.to(x_adv.scalar_type()), x_adv));
@@ -96,9 +97,10 @@ at::Tensor l1_box_projection(const at::Tensor& v, const at::Tensor& x, double ep
   return (v.flatten(1).sign() * kept).view(v.sizes());
 }
 
-at::Tensor project(const at::Tensor& x_adv, const at::Tensor& x, const Budget& budget) {
+at::Tensor project(const at::Tensor& x_adv, const at::Tensor& x, const Budget& budget,
+                   L2Order order) {
   auto moved = x_adv.detach().clone();
-  Projection(x, budget)(moved);
+  Projection(x, budget, order)(moved);
   return moved;
 }
 

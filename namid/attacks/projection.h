@@ -3,20 +3,26 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
+
 #include "namid/attacks/attack.h"
 
 namespace namid::attacks {
 
-/// Projection onto ball and box. L∞ and L1: the nearest point of both. L2: onto the ball around x,
-/// then onto the box [0,1]; x lies in the box, so that the second step leaves no entry farther from
-/// x: the result is in both, but not always the nearest such point. L0: onto the box, then the
-/// ⌊epsilon⌋ entries farthest from x stay (of equals the first) and the others become x's.
+/// Which of ball and box an L2 step meets first; the point ends in both. A ball that is met last
+/// leaves the full radius to a point that the box moved.
+enum class L2Order { ball_first, box_first };
+
+/// Projection onto ball and box. L∞ and L1: the nearest point of both. L2: onto the ball around x
+/// and onto the box [0,1], in either order; x lies in both, so that the second step does not leave
+/// the first: the result is in both, but not always the nearest such point. L0: onto the box, then
+/// the ⌊epsilon⌋ entries farthest from x stay (of equals the first) and the others become x's.
 /// Guarantees, after rounding: L∞ ≤ epsilon + 1e-7, L2 and L1 ≤ epsilon (1 + 1e-5) in float64, L0
 /// and the box exactly; an epsilon of 0 gives x bit for bit.
 class Projection {
  public:
   /// x: float32 (N, ...) in [0,1]; kept by reference count, not copied.
-  Projection(const at::Tensor& x, const Budget& budget);
+  Projection(const at::Tensor& x, const Budget& budget, L2Order order = L2Order::ball_first);
 
   /// Moves x_adv, shaped like x and without graph, in place.
   void operator()(at::Tensor& x_adv) const;
@@ -28,6 +34,7 @@ class Projection {
 
   at::Tensor x_;
   Budget budget_;
+  L2Order order_;
   at::Tensor lower_, upper_;  // linf: ball and box in one
   bool fine_ = false;         // l2: so small a radius that rounding to float32 could leave the ball
 };
@@ -40,6 +47,14 @@ class Projection {
 at::Tensor l1_box_projection(const at::Tensor& v, const at::Tensor& x, double epsilon);
 
 /// The projection of x_adv as a new tensor.
-at::Tensor project(const at::Tensor& x_adv, const at::Tensor& x, const Budget& budget);
+at::Tensor project(const at::Tensor& x_adv, const at::Tensor& x, const Budget& budget,
+                   L2Order order = L2Order::ball_first);
 
 }  // namespace namid::attacks
+
+namespace namid {
+template <>
+struct EnumNames<attacks::L2Order> {
+  static constexpr std::array kNames{"ball-first", "box-first"};
+};
+}  // namespace namid

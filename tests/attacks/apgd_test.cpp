@@ -122,6 +122,53 @@ TEST(Apgd, LargerEpsilonReachesHigherDlrThanPlainL1) {
   EXPECT_TRUE((highest_of_last_stage(larger) > 1.5 * plain.recorder.highest()).all().item<bool>());
 }
 
+/// The largest ⟨w, δ⟩ with ‖δ‖₂ ≤ epsilon and x + δ in [0,1]: δ = clip(s w), s by bisection.
+at::Tensor highest_in_ball_and_box(const at::Tensor& w, const at::Tensor& x, double epsilon) {
+  auto low = at::zeros({x.size(0), 1}, at::kDouble), high = at::full_like(low, 1e3);
+  const auto step = [&](const at::Tensor& s) { return at::min(at::max(s * w, -x), 1 - x); };
+  for (int i = 0; i < 60; ++i) {
+    const auto middle = (low + high) / 2;
+    const auto inside = at::linalg_vector_norm(step(middle), 2, {1}, true) <= epsilon;
+    low = at::where(inside, middle, low);
+    high = at::where(inside, high, middle);
+  }
+  return (w * step(low)).sum(1);
+}
+
+/// Images of which most pixels are 0 or 1.
+at::Tensor near_the_box() {
+  return (wave({4, 1, 6, 6}, 1, 0.9) + 0.1).clamp(0, 1);
+}
+
+TEST(Apgd, AStepThatMeetsTheBoxFirstKeepsTheFullRadius) {
+  const auto x = near_the_box();
+  const auto length_after_a_step = [&](L2Order order) {
+    const LossAndGradient point{
+        .loss = at::zeros({4}), .gradient = wave({4, 1, 6, 6}, 1, 0.7, 0.3), .logits = {}};
+    const Highest highest(x, point);
+    MomentumSteps steps(x, {.budget = {Norm::l2, 1.5}, .steps = 40, .l2_order = order}, highest);
+    return perturbation_norms(steps.next(x, point.gradient), x, Norm::l2);
+  };
+  expect_values(length_after_a_step(L2Order::box_first), {1.5, 1.5, 1.5, 1.5}, 1e-5);
+  EXPECT_TRUE((length_after_a_step(L2Order::ball_first) < 1.35).all().item<bool>());
+}
+
+TEST(Apgd, ReachesTheOptimumInBallAndBoxInEitherL2Order) {
+  const auto w = wave({36}, 1, 0.7, 0.3);
+  const auto model =
+      linear(at::stack({at::zeros({36}), w}), at::tensor({0.0f, 0.0f}), Shape{1, 6, 6});
+  const auto x = near_the_box();
+  const auto most = highest_in_ball_and_box(w.to(at::kDouble), x.flatten(1).to(at::kDouble), 1.5);
+  for (const auto order : {L2Order::ball_first, L2Order::box_first}) {
+    const auto result = apgd(
+        model, x, at::zeros({4}, at::kLong),
+        {.budget = {Norm::l2, 1.5}, .steps = 40, .loss = AttackLoss::margin, .l2_order = order});
+    const auto rise = ((result.x_adv - x).flatten(1).to(at::kDouble) * w).sum(1);
+    EXPECT_TRUE((rise <= most * (1 + 1e-5)).all().item<bool>()) << rise << most;
+    EXPECT_TRUE((rise >= 0.99 * most).all().item<bool>()) << rise << most;
+  }
+}
+
 TEST(Apgd, StepSizesAreLookedAtAfterThePublishedIterations) {
   const auto checkpoints = [](int steps) {
     const auto x = images(1, {12});

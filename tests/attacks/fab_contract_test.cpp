@@ -15,6 +15,7 @@ enum class Form { untargeted, targeted };
 struct Settings {
   double epsilon = 0.2;
   int restarts = 2;
+  bool smallest = false;
   Compat compat = Compat::none;
 };
 
@@ -42,15 +43,19 @@ class FabContract : public ::testing::TestWithParam<Case> {
                   const Context& context, bool minimum = false) const {
     const Budget budget{norm, with.epsilon};
     if (form == Form::untargeted)
-      return (minimum ? fab_minimum : fab)(
-          model, images, classes,
-          {.budget = budget, .steps = kSteps, .restarts = with.restarts, .compat = with.compat},
-          context);
+      return (minimum ? fab_minimum : fab)(model, images, classes,
+                                           {.budget = budget,
+                                            .steps = kSteps,
+                                            .restarts = with.restarts,
+                                            .smallest = with.smallest,
+                                            .compat = with.compat},
+                                           context);
     return (minimum ? fab_t_minimum : fab_t)(model, images, classes,
                                              {.budget = budget,
                                               .targets = 2,
                                               .steps = kSteps,
                                               .restarts = with.restarts,
+                                              .smallest = with.smallest,
                                               .compat = with.compat},
                                              context);
   }
@@ -102,6 +107,22 @@ TEST_P(FabContract, TheMinimumIsMisclassifiedAndNoFartherThanABoundedResult) {
   const auto norms = perturbation_norms(smallest.x_adv, x, norm);
   EXPECT_TRUE((norms <= perturbation_norms(bounded.x_adv, x, norm)).all().item<bool>());
   EXPECT_TRUE(at::allclose(smallest.loss.to(at::kDouble), -norms, 1e-6, 0));
+}
+
+TEST_P(FabContract, SmallestIsTheMinimumInsideTheBallAndJudgedThere) {
+  for (const double epsilon : {0.02, norm == Norm::linf ? 1 : 1e3}) {
+    const auto nearest = minimum({.epsilon = epsilon}, seeded(0));
+    const auto result = attack({.epsilon = epsilon, .smallest = true}, seeded(0));
+    const auto within = perturbation_norms(nearest.x_adv, x, norm) <= epsilon;
+    EXPECT_TRUE(same_bits(result.x_adv.index({within}), nearest.x_adv.index({within})));
+    EXPECT_LE(perturbation_norms(result.x_adv, x, norm).max().item<double>(), epsilon + 1e-6);
+    const auto logits = model(result.x_adv);
+    EXPECT_TRUE(at::equal(result.success, logits.argmax(1) != y));
+    EXPECT_TRUE(at::allclose(result.loss, attack_loss(AttackLoss::margin, logits, y), 1e-5, 1e-6));
+    EXPECT_EQ(result.passes.forwards, nearest.passes.forwards + count);
+    EXPECT_EQ(result.passes.forwards, result.forwards.sum().item<std::int64_t>());
+    EXPECT_EQ(result.passes.backwards, result.backwards.sum().item<std::int64_t>());
+  }
 }
 
 TEST_P(FabContract, SameSeedSameResultOtherSeedOtherRestart) {

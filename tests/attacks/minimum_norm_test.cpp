@@ -79,6 +79,24 @@ TEST_F(MinimumNormGolden, FmnIsTheReferences) {
   EXPECT_TRUE(same_bits(faithful.x_adv, x)) << "ends on the boundary of a linear model";
 }
 
+TEST(Fmn, ReachesABoundaryWhereTheBoxBlocksHalfOfTheGradient) {
+  const auto half = at::ones({8}), zero = at::zeros({8});
+  const auto w = at::cat({half, -half});
+  const auto model = linear(at::stack({at::zeros({16}), w}), at::tensor({0.0f, -5.0f}), {16});
+  const auto x = at::cat({half / 2, zero}).unsqueeze(0);  // z_1 − z_0 = −1, from δ ≥ 0 alone
+  const auto y = at::zeros({1}, at::kLong);
+  for (const auto& [norm, nearest] : {std::pair{Norm::l2, 1 / std::sqrt(8.0)}, {Norm::l1, 1.0}}) {
+    FmnOptions options{.budget = {norm, 100}};
+    const auto found = fmn(model, x, y, options);
+    EXPECT_TRUE(found.success.item<bool>());
+    const auto length = perturbation_norms(found.x_adv, x, norm).item<double>();
+    EXPECT_GE(length, nearest * (1 - 1e-6));
+    EXPECT_LE(length, nearest * 1.02);
+    options.compat = Compat::reference;
+    EXPECT_FALSE(fmn(model, x, y, options).success.item<bool>()) << "the paper's form stops short";
+  }
+}
+
 TEST(Fmn, InL0FindsTheFewestEntriesOfALinearModel) {
   // z_1 − z_0 = Σ w_i (x_i − 0.5) − level: at the end of the box an entry gains |w_i| / 2.
   const auto w = at::tensor({1.0f, 2.0f, -1.1f, 0.25f, -0.5f, 0.9f});
