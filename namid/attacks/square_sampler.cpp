@@ -183,6 +183,14 @@ at::Tensor SquareSampler::add_square(const at::Tensor& best, const at::Tensor& n
   return x_new;
 }
 
+/// What the first window gets of ε² − ‖δ‖²: all in the published form, else nothing, since
+/// shifted() shares it among all of δ; where δ is 0 there is nothing else to start from.
+at::Tensor SquareSampler::unused_squares(const at::Tensor& length) const {
+  const double epsilon = options_.budget.epsilon;
+  const auto unused = (epsilon * epsilon - length.square()).clamp_min(0);
+  return options_.compat == Compat::autoattack ? unused : unused * (length == 0);
+}
+
 /// Algorithm 3.
 at::Tensor SquareSampler::move_mass(const at::Tensor& best, const at::Tensor& numbers,
                                     const WindowSize& window) const {
@@ -204,10 +212,9 @@ at::Tensor SquareSampler::move_mass(const at::Tensor& best, const at::Tensor& nu
                              square_eta(window, norm, false).flatten().to(x_.device()));
   const auto patch = eta * signs(numbers.slice(1, 5)).unsqueeze(2) +
                      old / (channel_norms(old, norm) + kSmallestNorm);
-  const auto mass =
-      norm == Norm::l1
-          ? ((epsilon - length).clamp_min(0) / channels + both) * channels
-          : ((epsilon * epsilon - length.square()).clamp_min(0) / channels + both.square()).sqrt();
+  const auto mass = norm == Norm::l1
+                        ? ((epsilon - length).clamp_min(0) / channels + both) * channels
+                        : (unused_squares(length) / channels + both.square()).sqrt();
   delta.scatter_(2, first, patch / (channel_norms(patch, norm) + kSmallestNorm) * mass);
   return shifted(std::move(delta));
 }

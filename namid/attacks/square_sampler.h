@@ -44,6 +44,7 @@ class SquareSampler {
                         const WindowSize& window) const;
   at::Tensor move_mass(const at::Tensor& best, const at::Tensor& numbers,
                        const WindowSize& window) const;
+  at::Tensor unused_squares(const at::Tensor& length) const;
   at::Tensor shifted(at::Tensor delta) const;
 
   at::Tensor x_;  // (N, C, H W)

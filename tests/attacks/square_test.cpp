@@ -174,6 +174,23 @@ TEST(Square, MovesMassWithoutLeavingTheWindows) {
   EXPECT_GT(emptied.max().item<std::int64_t>(), 0) << "window 2";
 }
 
+TEST(Square, WhatTheBoxCutOffReturnsToAllOfThePerturbation) {
+  const auto x = images(3, {1, 20, 20}, 1).clamp(0, 1);  // most pixels are 0 or 1
+  const Context context{.random = Random(5, "square")};
+  const auto growth = [&](Compat compat) {
+    auto options = options_for(Norm::l2, 2);
+    options.compat = compat;
+    const SquareSampler sampler(x, first_ids(3), 0, options, context);
+    const auto best = sampler.start();
+    EXPECT_LT(perturbation_norms(best, x, Norm::l2).max().item<double>(), 1.9);
+    const auto x_new = sampler.proposal(best, 5000);  // 3 x 3 windows
+    const auto comparable = (x_new > 0) & (x_new < 1) & ((best - x).abs() > 1e-3);
+    return ((x_new - x) / (best - x)).masked_select(comparable).median().item<double>();
+  };
+  EXPECT_GT(growth(Compat::none), 1.05);
+  EXPECT_NEAR(growth(Compat::autoattack), 1, 1e-4) << "the first window takes it";
+}
+
 TEST(Square, TheScheduleCanBeStretchedToTheQueries) {
   const auto x = images(1, {1, 32, 32}, 0.1);
   const Context context{.random = Random(5, "square")};

@@ -94,6 +94,20 @@ INSTANTIATE_TEST_SUITE_P(All, SquareRunsHeavy,
                            return str(info.param.first.trace, "_", to_string(info.param.second));
                          });
 
+TEST(SquareL2RunSlow, FoolsMoreNearTheBoxThanThePublishedForm) {
+  NAMID_NEEDS_DATA();
+  const auto batch = testing::mnist(60);
+  const auto fooled = [&](Compat compat) {
+    const SquareOptions options{
+        .budget = {Norm::l2, 2}, .queries = 1000, .rescale_schedule = true, .compat = compat};
+    const Context context{.random = Random(0, "square"), .ids = batch.ids};
+    const auto result =
+        square(testing::known_model("lenet5_advtrained"), batch.x, batch.y, options, context);
+    return result.success.sum().item<std::int64_t>();
+  };
+  EXPECT_GE(fooled(Compat::none), fooled(Compat::autoattack) + 4);
+}
+
 // The other 89 samples, which would take all queries, are left out: draws belong to samples.
 TEST(SquareLinfRunSlow, FoolsTheSamplesThatTheReferenceFools) {
   NAMID_NEEDS_DATA();
