@@ -37,8 +37,7 @@ struct FabTOptions {
               between(0, 1)),
         field("smallest", &FabTOptions::smallest,
               "every target and restart on every sample, the nearest point counts; else only on "
-              "those that are "
-              "not fooled within epsilon yet"),
+              "those that are not fooled within epsilon yet"),
         field("compat", &FabTOptions::compat,
               "repeat the oddities of the AutoAttack code of 2023")};
   }
