@@ -13,7 +13,8 @@ struct FabSearch {
   int targets = 0;  ///< 0: untargeted
 };
 
-/// Every round on what is not fooled yet, results inside the ball: see `fab`.
+/// Every round on what is not fooled yet, with `smallest` on every sample; results inside the ball:
+/// see `fab`.
 AttackResult fab_within(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                         const FabSearch& search, const Context& context);
 
