@@ -9,6 +9,9 @@ NAMID_ATTACK_CONTRACT(Apgd, {.attack = "apgd-ce", .options = {{"steps", "8"}}},
                       {.attack = "apgd-dlr", .options = {{"steps", "8"}}, .classes = 3, .reach = 0},
                       {.attack = "apgd-t", .options = {{"steps", "8"}}, .classes = 4},
                       {.attack = "apgd-ce", .options = {{"steps", "8"}, {"l2_order", "box-first"}}},
+                      {.attack = "apgd-t",
+                       .options = {{"steps", "8"}, {"l2_order", "box-first"}},
+                       .classes = 4},
                       {.attack = "apgd-ce",
                        .options = {{"steps", "8"}, {"compat", "autoattack"}, {"restarts", "2"}}});
 
