@@ -20,18 +20,24 @@ def predict(model, x, batch=250):
     return torch.cat([model(part).argmax(1) for part in x.split(batch)])
 
 
+def blank(images):
+    """Which are of one value alone."""
+    return images.flatten(1).amax(1) == images.flatten(1).amin(1)
+
+
 def judge(model, x, y, adv, norm, epsilon=None):
-    """What `adv` achieves. An image that leaves [0,1], is not finite or, with an epsilon, leaves
-    the ball counts as not attacked ("invalid"). robust: share of images still predicted right, an
-    error on x itself is an error. Norms are those of images right at x: `median` over the fooled
-    ones, `median_all` with infinity for the others; without an epsilon, `norms` of each, -1 where
-    it is not fooled."""
+    """What `adv` achieves. An image that leaves [0,1] or, with an epsilon, the ball, that is not
+    finite, or that is blank, as some searches return where they find nothing, counts as not attacked
+    ("invalid"). robust: share of images still predicted right, an error on x itself is an error.
+    Norms are those of images right at x: `median` over the fooled ones, `median_all` with infinity
+    for the others; without an epsilon, `norms` of each, -1 where it is not fooled."""
     if adv.shape != x.shape:
         raise ValueError(f"images of shape {tuple(adv.shape)} returned for {tuple(x.shape)}")
     adv = adv.detach().to(x.dtype)
     size = norms(adv - x, norm)
     valid = torch.isfinite(adv).flatten(1).all(1)
     valid &= ((adv >= -TOLERANCE) & (adv <= 1 + TOLERANCE)).flatten(1).all(1)
+    valid &= ~blank(adv) | (size == 0)
     if epsilon is not None:
         valid &= size <= epsilon * (1 + 1e-5) + TOLERANCE
     right = predict(model, x) == y

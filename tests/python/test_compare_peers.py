@@ -56,6 +56,17 @@ def test_images_outside_ball_or_box_count_as_not_attacked():
     assert unbounded["norms"] == pytest.approx([0.201, -1, -1, 0.15])
 
 
+def test_a_blank_image_counts_as_not_attacked():
+    x = torch.tensor([0.4, 0.3]).repeat(3, 1).view(3, 1, 1, 2)
+    x[2] = 0.4
+    images = x.clone()
+    images[0] = 1  # another class, but of one value alone
+    images[1, 0, 0, 0] = 1
+    verdict = peer_judge.judge(Sign(), x, torch.zeros(3, dtype=torch.int64), images, "l2")
+    assert verdict["invalid"] == 1  # x itself may be of one value
+    assert verdict["robust"] == pytest.approx(2 / 3)
+
+
 def test_images_of_another_shape_are_an_error():
     x, y = torch.zeros(2, 1, 2, 2), torch.zeros(2, dtype=torch.int64)
     with pytest.raises(ValueError, match="returned"):
