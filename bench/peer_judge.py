@@ -164,7 +164,8 @@ def table(rows):
                     images = by_image(sides["namid"], sides[side])
                     answer = f"**no**: {loss}" if loss else "yes"
                     if loss:
-                        losing.append(f"- {key[0]}, {key[1]}, against {side}: {loss}")
+                        name, norm, count = key
+                        losing.append(f"- {name}, {norm}, {count} images, against {side}: {loss}")
                 text.append(line(sides[side], images, answer))
         text += ["", "namid is weaker in:" if losing else "namid is weaker nowhere.", *losing, ""]
     return "\n".join(text)

@@ -119,7 +119,7 @@ def test_the_table_has_every_side_and_lists_the_losing_cells():
     assert [line.split("|")[4].strip() for line in lines] == ["namid", "other", "third"]
     assert "**no**: 10.00 points more robust" in lines[1]
     assert lines[2].endswith("| yes |")
-    assert "- a, l2, against other: 10.00 points more robust" in text
+    assert "- a, l2, 100 images, against other: 10.00 points more robust" in text
     assert "weaker nowhere" in peer_judge.table(rows[1:])
     assert "| a " not in peer_judge.table(rows[:1])
 
