@@ -251,6 +251,8 @@ def classic():
         bounded=False,
         draws=False,
     )
+    published = {"namid": of_namid("cw", warm_start=False)}
+    yield Attack("cw-9x100-published", "l2", search, published, bounded=False, draws=False)
     for norm in ("l2", "linf"):
         sides = {
             "namid": of_namid("deepfool"),

@@ -94,13 +94,13 @@ class CwSearch {
   /// One search; which samples succeeded in it.
   at::Tensor minimise(const at::Tensor& constants, int first_step) {
     const auto c = per_sample(constants, w_).to(at::kFloat);
-    auto delta = at::zeros_like(w_);
+    if (reference_ || !options_.warm_start) delta_ = at::zeros_like(w_);
     auto succeeded = at::zeros_like(round_.y, at::kBool);
     Adam adam(options_.step_size);
     double before = 1e6;
     for (int step = 0; step < options_.steps; ++step) {
       if (context_.stop) context_.stop->check();
-      const auto t = (w_ + delta).tanh();
+      const auto t = (w_ + delta_).tanh();
       const auto x_adv = (t + 1) / 2;
       const auto point = surface_.gradient(x_adv, first_step + step);
       const auto away = x_adv - origin_;
@@ -115,7 +115,7 @@ class CwSearch {
       nearest_.update(x_adv, distance, success, reading(point.logits), first_step + step);
       succeeded.logical_or_(success);
       const auto slope = away * 2 - point.gradient * c;
-      adam.step(delta, slope * (1 - t.square()) / 2);
+      adam.step(delta_, slope * (1 - t.square()) / 2);
     }
     return succeeded;
   }
@@ -125,7 +125,7 @@ class CwSearch {
   const Context& context_;
   bool reference_;
   LossSurface surface_;
-  at::Tensor w_, origin_;
+  at::Tensor w_, origin_, delta_ = at::zeros_like(w_);
   Nearest nearest_;
 };
 

@@ -147,12 +147,37 @@ TEST(Cw, SaturatedPixelsMove) {
   const auto x = (wave({4, 64}, 1, 0.9) > 0).to(at::kFloat);
   const auto model = linear(wave({3, 64}, 1, 0.37), at::zeros({3}), {64});
   const auto y = model(x).argmax(1);
-  const CwOptions options{
-      .budget = {Norm::l2, kUnbounded}, .steps = 60, .step_size = 0.05, .initial_const = 1};
+  const CwOptions options{.budget = {Norm::l2, kUnbounded},
+                          .steps = 60,
+                          .step_size = 0.05,
+                          .initial_const = 1,
+                          .warm_start = false};
   EXPECT_TRUE(cw(model, x, y, options).success.all().item<bool>());
   auto frozen = options;
   frozen.shrink = 1 - 1e-7;
   EXPECT_FALSE(cw(model, x, y, frozen).success.any().item<bool>()) << "pitfall 4";
+}
+
+/// A step moves w by at most 0.01, and a pixel of 0 or 1 needs some 200 of them to move visibly.
+TEST(Cw, SearchesThatGoOnMoveSaturatedPixelsWithFewStepsEach) {
+  const auto x = (wave({4, 64}, 1, 0.9) > 0).to(at::kFloat);
+  const auto model = linear(wave({3, 64}, 1, 0.37), at::zeros({3}), {64});
+  const auto y = model(x).argmax(1);
+  CwOptions options{.budget = {Norm::l2, kUnbounded}, .steps = 60, .searches = 9};
+  EXPECT_TRUE(cw(model, x, y, options).success.all().item<bool>());
+  options.warm_start = false;
+  EXPECT_FALSE(cw(model, x, y, options).success.any().item<bool>()) << "pitfall 4";
+}
+
+TEST(Cw, OneSearchHasNothingToGoOnFrom) {
+  const auto model = curved({1, 8, 8});
+  const auto x = images(8, {1, 8, 8});
+  const auto y = model(x).argmax(1);
+  CwOptions options{.budget = {Norm::l2, kUnbounded}, .searches = 1, .step_size = 0.05};
+  options.initial_const = 1;
+  const auto warm = cw(model, x, y, options);
+  options.warm_start = false;
+  EXPECT_TRUE(same_bits(warm.x_adv, cw(model, x, y, options).x_adv));
 }
 
 TEST(Cw, NoSampleEndsTheSearchOfAnother) {
