@@ -7,9 +7,10 @@
 
 Every side attacks the same images in the same batches with the same budget; one function judges
 what it returns (peer_judge.py). A row (model, attack, norm, side, seed) is written as soon as it is
-there; a run that is started again goes on behind the rows that the file holds. --published: PGD-40
-and FAB-20 of namid as the published figures of data/models were made. --engine: every side attacks, and
-is judged on, the network compiled by namid; a row says of how many images the network itself thinks otherwise."""
+there; a run that is started again goes on behind the rows that the file holds. --published: namid's
+attacks with the settings of the published figures of data/models. --engine: every side attacks, and
+is judged on, the network compiled by namid; a row says of how many images the network itself thinks
+otherwise."""
 
 import argparse
 import json

@@ -7,7 +7,7 @@ import statistics
 import peer_judge
 from peer_sides import Attack, of_namid
 
-EPSILON = 0.3  # of PGD, for both networks
+EPSILON = 0.3  # of PGD and DeepFool, for both networks
 
 PUBLISHED = [
     Attack(
@@ -29,6 +29,24 @@ PUBLISHED = [
         )
         for norm in ("linf", "l2", "l1")
     ),
+    *(
+        Attack(
+            f"deepfool-{steps}",
+            "linf",
+            {"steps": steps, "overshoot": 0.02},
+            {"namid": of_namid("deepfool")},
+            draws=False,
+        )
+        for steps in (50, 150)
+    ),
+    Attack(
+        "ddn-1000",
+        "l2",
+        {"steps": 1000},
+        {"namid": of_namid("ddn")},
+        bounded=False,
+        draws=False,
+    ),
 ]
 
 # (success %, median norm, mean norm); success: wrong after the attack, clean errors included.
@@ -41,6 +59,12 @@ FIGURES = {
     ("lenet5_advtrained", "fab-20", "linf"): (99.86, 0.3509, 0.3476),
     ("lenet5_advtrained", "fab-20", "l2"): (98.35, 3.04, 3.205),
     ("lenet5_advtrained", "fab-20", "l1"): (94.33, 112.8, 114.6),
+    ("lenet5_clntrained", "deepfool-50", "linf"): (100, None, None),
+    ("lenet5_clntrained", "deepfool-150", "linf"): (100, None, None),
+    ("lenet5_advtrained", "deepfool-50", "linf"): (7.42, None, None),
+    ("lenet5_advtrained", "deepfool-150", "linf"): (8.41, None, None),
+    ("lenet5_clntrained", "ddn-1000", "l2"): (100, 1.388, 1.38),
+    ("lenet5_advtrained", "ddn-1000", "l2"): (100, 1.872, 1.917),
 }
 
 

@@ -10,6 +10,7 @@
 #include "namid/attacks/logit_gradients.h"
 #include "namid/attacks/minimum_norm.h"
 #include "namid/attacks/norms.h"
+#include "namid/attacks/projection.h"
 #include "namid/attacks/rivals.h"
 
 namespace namid::attacks {
@@ -60,6 +61,7 @@ at::Tensor step_over(LogitGradients& surface, const LogitGradients::Point& here,
   return nearest * per_sample(distance + margin, nearest).to(at::kFloat);
 }
 
+/// The next point of each row; by namid's own search one inside the ball.
 void advance(DeepFoolRows& rows, const at::Tensor& step, const DeepFoolOptions& options) {
   if (options.compat == Compat::foolbox) {
     rows.total = rows.total + step;
@@ -67,6 +69,11 @@ void advance(DeepFoolRows& rows, const at::Tensor& step, const DeepFoolOptions& 
     return;
   }
   rows.x_adv = (rows.x_adv + step * (1 + options.overshoot)).clamp(0, 1);
+  if (options.compat == Compat::torchattacks) return;
+  const auto& budget = options.budget;
+  const auto inside = perturbation_norms(rows.x_adv, rows.x, budget.norm) <= budget.epsilon;
+  rows.x_adv =
+      at::where(per_sample(inside, rows.x_adv), rows.x_adv, project(rows.x_adv, rows.x, budget));
 }
 
 /// Nearer to x on the segment from x to x_adv, and still misclassified.

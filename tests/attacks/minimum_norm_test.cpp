@@ -133,6 +133,29 @@ TEST(DeepFool, BisectionTakesTheOvershootOff) {
   EXPECT_TRUE((norm_of(10) < norm_of(0)).all().item<bool>());
 }
 
+/// z = (0, u + 8uv − 0.5) around x: the first step crosses at u = 0.5, v = 0, nearer points of the
+/// boundary lie towards v, into which the gradient turns on the way.
+TEST(DeepFool, ASearchThatStaysInTheBallFindsWhatOneThatLeavesItDoesNot) {
+  const auto x = at::tensor({0.3f, 0.5f}).view({1, 2});
+  const auto y = at::zeros({1}, at::kLong);
+  const Classifier model(
+      [=](const at::Tensor& at) {
+        const auto u = (at - x).select(1, 0), v = (at - x).select(1, 1);
+        const auto f = u + 8 * u * v - 0.5;
+        return at::stack({at::zeros_like(f), f}, 1);
+      },
+      {.name = "turning", .num_classes = 2, .input_shape = {2}}, {});
+  for (const auto norm : {Norm::l2, Norm::linf}) {
+    const double epsilon = 0.35;
+    const auto free = deepfool(model, x, y, {.budget = {norm, 1}});
+    EXPECT_TRUE(free.success.item<bool>());
+    EXPECT_NEAR(perturbation_norms(free.x_adv, x, norm).item<double>(), 0.5, 0.01);
+    const auto bounded = deepfool(model, x, y, {.budget = {norm, epsilon}});
+    EXPECT_TRUE(bounded.success.item<bool>()) << to_string(norm);
+    EXPECT_LE(perturbation_norms(bounded.x_adv, x, norm).item<double>(), epsilon * (1 + 1e-5));
+  }
+}
+
 TEST(DeepFool, OneCandidateStepsTowardsTheMostLikelyClass) {
   const auto model = golden_linear();
   const auto x = images(2, {3, 8, 8});
@@ -158,7 +181,7 @@ TEST(Cw, SaturatedPixelsMove) {
   EXPECT_FALSE(cw(model, x, y, frozen).success.any().item<bool>()) << "pitfall 4";
 }
 
-/// A step moves w by at most 0.01, and a pixel of 0 or 1 needs some 200 of them to move visibly.
+/// A step moves w by about 0.01, and a pixel of 0 or 1 needs some 200 of them to move visibly.
 TEST(Cw, SearchesThatGoOnMoveSaturatedPixelsWithFewStepsEach) {
   const auto x = (wave({4, 64}, 1, 0.9) > 0).to(at::kFloat);
   const auto model = linear(wave({3, 64}, 1, 0.37), at::zeros({3}), {64});
