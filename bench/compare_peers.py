@@ -119,8 +119,9 @@ def run(options):
     for name in options.model or ["lenet5_advtrained", "lenet5_clntrained"]:
         itself = peer_models.load_model(name)
         model = peer_models.load_model(name, engine=True) if options.engine else itself
-        x, y = peer_models.load_images(name, options.data, options.images)
+        images, labels = peer_models.load_images(name, options.data, options.images)
         for attack, side, seed in plan(options):
+            x, y = images[: attack.most], labels[: attack.most]
             values = (name, attack.name, attack.norm, side, seed, len(x), options.engine)
             key = dict(zip(KEY, values))
             if tuple(key.values()) in done:

@@ -125,9 +125,10 @@ def auto_pgd():
                 ),
             },
         )
-    # Onto the box before the ball, as ART projects.
-    box_first = {"namid": of_namid("apgd_ce", l2_order="box-first"), "art": of_art_apgd}
-    yield Attack("apgd-ce-100-box-first", "l2", {"steps": 100}, box_first)
+    # Onto the ball before the box, as AutoAttack projects.
+    for name, function in (("apgd-ce", "apgd_ce"), ("apgd-t", "apgd_t")):
+        published = {"namid": of_namid(function, l2_order="ball-first")}
+        yield Attack(f"{name}-100-published", "l2", {"steps": 100}, published)
 
 
 def square():
@@ -144,6 +145,8 @@ def square():
                 "art": of_art("SquareAttack", norm="norm", eps="eps", max_iter="queries"),
             },
         )
+    published = {"namid": of_namid("square", rescale_schedule=True, compat="autoattack")}
+    yield Attack("square-1000-published", "l2", {"queries": 1000}, published)
 
 
 def minimum():

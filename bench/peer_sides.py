@@ -166,7 +166,8 @@ def of_art(name, quiet=True, **more):
 class Attack:
     """One comparison. step: step_size as a share of epsilon; draws: whether a seed matters. Where
     it does not, a search of the smallest perturbation starts from images with noise of JITTER for
-    every seed but 0: its path hangs on last bits, and that is the spread to compare with."""
+    every seed but 0: its path hangs on last bits, and that is the spread to compare with. most: the
+    images that it gets at most."""
 
     name: str
     norm: str
@@ -175,6 +176,7 @@ class Attack:
     bounded: bool = True
     step: float = 0
     draws: bool = True
+    most: int | None = None
 
     def budget(self, epsilon):
         return {**self.settings, **({"step_size": self.step * epsilon} if self.step else {})}

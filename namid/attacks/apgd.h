@@ -19,7 +19,7 @@ struct ApgdOptions {
   int eot = 1;
   double rho = 0.75;
   Automatic<bool> larger_epsilon = {};
-  L2Order l2_order = L2Order::ball_first;
+  Automatic<L2Order> l2_order = {};
   bool targeted = false;
   Compat compat = Compat::none;
   static constexpr auto fields() {
@@ -38,7 +38,7 @@ struct ApgdOptions {
         field("larger_epsilon", &ApgdOptions::larger_epsilon,
               "first climb in balls of 3 and 2 epsilon (L1 only); auto: in L1, from 3 steps on"),
         field("l2_order", &ApgdOptions::l2_order,
-              "L2: meet ball or box first; AutoAttack meets the ball first"),
+              "L2: meet ball or box first; auto: the box, with compat the ball"),
         field("targeted", &ApgdOptions::targeted, "y holds target classes, towards which x moves"),
         field("compat", &ApgdOptions::compat,
               "none, or autoattack: the oddities of the published code too")};
@@ -53,7 +53,8 @@ constexpr int rounds(const ApgdOptions& options, std::int64_t /*classes*/ = 0) {
 
 /// x: float32 (N, *input_shape) in [0,1]; y: int64 (N). Returns points inside ball and box; an
 /// epsilon of 0 gives x bit for bit.
-/// l2_order: of both projections of a step, and of the start (projection.h).
+/// l2_order: of both projections of a step, and of the start (projection.h); auto: the box first,
+/// so that steps keep the full radius where the box cuts.
 /// Start: x + ε t / max|t|, t ~ U(−1,1) (L∞); x + ε t / ‖t‖₂, t ~ N(0,1) (L2); the projection of
 /// x + N(0,1) (L1). Restart r draws at epoch context.epoch · restarts + r.
 /// Larger ε (L1, arXiv:2103.01208, Sec. 4.3): 3ε, 2ε, ε with ⌈0.3 T⌉, ⌈0.3 T⌉ and the remaining
@@ -69,12 +70,13 @@ constexpr int rounds(const ApgdOptions& options, std::int64_t /*classes*/ = 0) {
 /// the first step from a restored best point is compared with the last point before it. From their
 /// code: the first checkpoint compares the first step with the start; no last gradient, which
 /// nobody uses; ⌈0.3 T⌉ is at most (T − 1) / 2, so that the last stage has steps. compat =
-/// autoattack (AutoAttack of 2023): the first step is compared with 0, the loss of a step not yet
-/// made; the last misclassified iterate is returned, and for a failure x itself; with eot, loss and
-/// verdict are those of the last draw (gradient.h). With Context::sequential starts are drawn in
-/// its order, with larger ε three more tensors that nobody uses. OptionError before the first pass
-/// for unfit arguments (dlr needs 3 classes; larger ε needs L1 and 3 steps); NumericError for
-/// logits, loss or gradient that are not finite; run::Interrupted.
+/// autoattack (AutoAttack of 2023): an l2_order of auto meets the ball first; the first step is
+/// compared with 0, the loss of a step not yet made; the last misclassified iterate is returned,
+/// and for a failure x itself; with eot, loss and verdict are those of the last draw (gradient.h).
+/// With Context::sequential starts are drawn in its order, with larger ε three more tensors that
+/// nobody uses. OptionError before the first pass for unfit arguments (dlr needs 3 classes; larger
+/// ε needs L1 and 3 steps); NumericError for logits, loss or gradient that are not finite;
+/// run::Interrupted.
 AttackResult apgd(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                   const ApgdOptions& options = {}, const Context& context = {});
 

@@ -16,6 +16,11 @@ int at_least_one(int value) {
   return std::max(value, 1);
 }
 
+L2Order l2_order(const ApgdStage& stage) {
+  return stage.l2_order.value_or(stage.compat == Compat::autoattack ? L2Order::ball_first
+                                                                    : L2Order::box_first);
+}
+
 at::Tensor full_rows(const at::Tensor& batch, double value) {
   return at::full({batch.size(0)}, value, batch.options().dtype(at::kFloat));
 }
@@ -25,7 +30,7 @@ at::Tensor full_rows(const at::Tensor& batch, double value) {
 at::Tensor apgd_project(const at::Tensor& x_adv, const at::Tensor& x, const ApgdStage& stage) {
   const auto& budget = stage.budget;
   if (stage.compat == Compat::none || budget.norm != Norm::l1 || budget.epsilon == 0)
-    return project(x_adv, x, budget, stage.l2_order);
+    return project(x_adv, x, budget, l2_order(stage));
   const auto v = x_adv - x;
   const auto correction = l1_box_projection(v, x, budget.epsilon) - v.to(at::kDouble);
   return x + v + correction.to(at::kFloat);
@@ -44,7 +49,7 @@ void Highest::update(const at::Tensor& candidate, const LossAndGradient& point) 
 
 MomentumSteps::MomentumSteps(const at::Tensor& x, const ApgdStage& stage, const Highest& start)
     : norm_(stage.budget.norm),
-      project_(x, stage.budget, stage.l2_order),
+      project_(x, stage.budget, l2_order(stage)),
       rho_(stage.rho),
       distance_(at_least_one(22 * stage.steps / 100)),
       shorter_(at_least_one(3 * stage.steps / 100)),

@@ -19,12 +19,14 @@ struct ApgdStage {
   int steps = 100;
   double rho = 0.75;
   Compat compat = Compat::none;
-  L2Order l2_order = L2Order::ball_first;
+  Automatic<L2Order> l2_order = {};
   bool given_start = false;  ///< starts at a point that is sparse already (larger ε)
 };
 
-/// The projection of x_adv onto ball and box. compat in L1: (x + v) + (p − v) in float32, v = x_adv
-/// − x, p its projection: entries that fall to 0 keep what rounding leaves, near 1e-8.
+/// The projection of x_adv onto ball and box, in L2 the box first unless l2_order or compat says
+/// otherwise: in the other order a step loses the length that the box cuts off. compat in L1: (x +
+/// v) + (p − v) in float32, v = x_adv − x, p its projection: entries that fall to 0 keep what
+/// rounding leaves, near 1e-8.
 at::Tensor apgd_project(const at::Tensor& x_adv, const at::Tensor& x, const ApgdStage& stage);
 
 /// The point of the highest loss so far, with its gradient; among equals the earliest.

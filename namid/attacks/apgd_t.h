@@ -19,7 +19,7 @@ struct ApgdTOptions {
   int eot = 1;
   double rho = 0.75;
   Automatic<bool> larger_epsilon = {};
-  L2Order l2_order = L2Order::ball_first;
+  Automatic<L2Order> l2_order = {};
   Compat compat = Compat::none;
   static constexpr auto fields() {
     return std::tuple{
@@ -38,7 +38,7 @@ struct ApgdTOptions {
         field("larger_epsilon", &ApgdTOptions::larger_epsilon,
               "first climb in balls of 3 and 2 epsilon (L1 only); auto: in L1, from 3 steps on"),
         field("l2_order", &ApgdTOptions::l2_order,
-              "L2: meet ball or box first; AutoAttack meets the ball first"),
+              "L2: meet ball or box first; auto: the box, with compat the ball"),
         field("compat", &ApgdTOptions::compat,
               "none, or autoattack: the oddities of the published code too")};
   }

@@ -153,6 +153,21 @@ TEST(Apgd, AStepThatMeetsTheBoxFirstKeepsTheFullRadius) {
   EXPECT_TRUE((length_after_a_step(L2Order::ball_first) < 1.35).all().item<bool>());
 }
 
+TEST(Apgd, MeetsTheBoxFirstButTheBallWhereItRepeatsAutoAttack) {
+  const auto x = near_the_box();
+  const auto outside = x + wave({4, 1, 6, 6}, 1, 0.7, 0.3);
+  const auto end = [&](Compat compat, Automatic<L2Order> order) {
+    return apgd_project(outside, x,
+                        {.budget = {Norm::l2, 1.5}, .compat = compat, .l2_order = order});
+  };
+  const auto box = end(Compat::none, L2Order::box_first),
+             ball = end(Compat::none, L2Order::ball_first);
+  ASSERT_FALSE(box.equal(ball));
+  EXPECT_TRUE(end(Compat::none, {}).equal(box));
+  EXPECT_TRUE(end(Compat::autoattack, {}).equal(ball));
+  EXPECT_TRUE(end(Compat::autoattack, L2Order::box_first).equal(box));
+}
+
 TEST(Apgd, ReachesTheOptimumInBallAndBoxInEitherL2Order) {
   const auto w = wave({36}, 1, 0.7, 0.3);
   const auto model =
