@@ -69,11 +69,7 @@ void advance(DeepFoolRows& rows, const at::Tensor& step, const DeepFoolOptions& 
     return;
   }
   rows.x_adv = (rows.x_adv + step * (1 + options.overshoot)).clamp(0, 1);
-  if (options.compat == Compat::torchattacks) return;
-  const auto& budget = options.budget;
-  const auto inside = perturbation_norms(rows.x_adv, rows.x, budget.norm) <= budget.epsilon;
-  rows.x_adv =
-      at::where(per_sample(inside, rows.x_adv), rows.x_adv, project(rows.x_adv, rows.x, budget));
+  if (options.compat == Compat::none) move_inside(rows.x_adv, rows.x, options.budget);
 }
 
 /// Nearer to x on the segment from x to x_adv, and still misclassified.

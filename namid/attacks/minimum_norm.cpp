@@ -19,9 +19,7 @@ AttackResult within_budget(FoundPoints found, const Round& round, const Budget& 
                            bool targeted,
                            const std::function<at::Tensor(const at::Tensor& x_adv)>& logits) {
   auto made = std::move(found.at);
-  const auto inside = perturbation_norms(made.x_adv, round.x, budget.norm) <= budget.epsilon;
-  made.x_adv =
-      at::where(per_sample(inside, round.x), made.x_adv, project(made.x_adv, round.x, budget));
+  const auto inside = move_inside(made.x_adv, round.x, budget);
   const auto asked =
       found.read.defined() ? (inside & found.read).logical_not() : at::ones_like(inside);
   if (made.forwards.defined()) made.forwards = made.forwards + asked;

@@ -104,4 +104,10 @@ at::Tensor project(const at::Tensor& x_adv, const at::Tensor& x, const Budget& b
   return moved;
 }
 
+at::Tensor move_inside(at::Tensor& x_adv, const at::Tensor& x, const Budget& budget) {
+  const auto inside = perturbation_norms(x_adv, x, budget.norm) <= budget.epsilon;
+  x_adv = at::where(per_sample(inside, x), x_adv, project(x_adv, x, budget));
+  return inside;
+}
+
 }  // namespace namid::attacks

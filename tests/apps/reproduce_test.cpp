@@ -152,7 +152,9 @@ TEST(ReproduceSlow, ThePapersColumnsAreFilledInFromKeptCheckpoints) {
     for (const char* column :
          linf ? std::array{"autoattack", "fwa-40", "ti-dim"} : std::array{"cw", "ddn", "apgd"})
       EXPECT_LE(mean(column), mean("none")) << column;
-    if (linf) EXPECT_LE(mean("autoattack"), mean("pgd-40"));
+    if (linf) {
+      EXPECT_LE(mean("autoattack"), mean("pgd-40"));
+    }
   }
 }
 

@@ -172,6 +172,21 @@ TEST(Projection, RadiusZeroKeepsEvenTheSignOfZero) {
     EXPECT_TRUE(same_bits(project(x + 0.1, x, {norm, 0}), x));
 }
 
+TEST(Projection, MovingInsideLeavesWhatIsInsideBitForBit) {
+  const auto x = images(64, {1, 3, 4});
+  const auto far = (x + wave({64, 1, 3, 4}, 0.3, 1.7)).clamp(0, 1);
+  for (const auto norm : {Norm::linf, Norm::l2, Norm::l1}) {
+    const Budget budget{norm, perturbation_norms(far, x, norm).median().item<double>()};
+    auto moved = far.clone();
+    const auto inside = move_inside(moved, x, budget);
+    EXPECT_EQ(inside.sum().item<int>(), 32) << to_string(norm);
+    EXPECT_TRUE(same_bits(moved.index({inside}), far.index({inside}))) << to_string(norm);
+    const auto outside = inside.logical_not();
+    EXPECT_TRUE(same_bits(moved.index({outside}), project(far, x, budget).index({outside})))
+        << to_string(norm);
+  }
+}
+
 TEST(Start, LinfIsUniformInTheBall) {
   const auto x = at::full({1, 20000}, 0.5f);
   const auto point = start_point(x, Start::uniform, {Norm::linf, 0.1}, Random(1, "s"), {7}, 0);

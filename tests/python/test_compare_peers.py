@@ -133,6 +133,29 @@ def test_a_torn_line_is_passed_over_and_the_next_row_stands_alone(tmp_path):
     assert compare_peers.read(path) == [{"a": 1}, {"a": 3}]
 
 
+def test_an_attack_gets_no_more_images_than_its_most(tmp_path, monkeypatch):
+    x, y = batch(4, classes=5, shape=(1, 6, 6))
+    model = linear_model(classes=5, size=36)
+    monkeypatch.setattr(peer_models, "load_model", lambda name: model)
+    monkeypatch.setattr(peer_models, "load_images", lambda name, data, count: (x, y))
+    few, all_of_them = (
+        dataclasses.replace(peer_attacks.ATTACKS[0], name=name, most=most)
+        for name, most in (("few", 3), ("all", None))
+    )
+    monkeypatch.setattr(peer_attacks, "ATTACKS", [few, all_of_them])
+    out = tmp_path / "rows.jsonl"
+    monkeypatch.setattr(
+        sys, "argv", ["", "--model", "m", "--sides", "namid", "--images", "4", "--out", str(out)]
+    )
+    threads = torch.get_num_threads()
+    compare_peers.main()
+    torch.set_num_threads(threads)
+    rows = {row["attack"]: row for row in compare_peers.read(out)}
+    assert rows["few"]["images"] == 3 and rows["all"]["images"] == 4
+    robust = (model(x).argmax(1) == y)[:3].float().mean().item()
+    assert rows["few"]["clean"] == pytest.approx(robust)
+
+
 def test_all_sides_can_attack_the_compiled_network():
     itself = torch.nn.Sequential(
         *(torch.nn.Conv2d(1, 16, 3, padding=1), torch.nn.ReLU()),
