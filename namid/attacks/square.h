@@ -58,8 +58,8 @@ constexpr int rounds(const SquareOptions& options, std::int64_t /*classes*/ = 0)
 /// L∞ (Algorithm 2): start x + ε (±1 per channel and column); in the window ±2ε per channel is
 ///   added to the best point and the sum clipped to ball and box, so that it lies on their border.
 /// L2 (Algorithm 3): start: tiles of ±η, scaled to norm ε. Windows 1 and 2: per channel window 1
-///   becomes ±η + δ₁/‖δ₁‖, scaled to norm ‖δ on both windows‖; window 2, outside window 1, becomes
-///   0; δ is scaled to norm ε and x + δ clipped to the box.
+///   becomes ±η + δ₁/‖δ₁‖, scaled so that what the box leaves of it has norm ‖δ on both windows‖;
+///   window 2, outside window 1, becomes 0; δ is scaled to norm ε and x + δ clipped to the box.
 /// L1 (Croce & Hein 2021, arXiv:2103.01208): start: tiles of ±η, projected onto ball and box. As L2
 ///   with L1 norms and eta, the window scaled to (max(ε − ‖δ‖₁, 0) / C + ‖δ on both‖₁) C; then
 ///   projection onto ball and box. The factor C overshoots, so that the projection sparsifies.
@@ -70,12 +70,12 @@ constexpr int rounds(const SquareOptions& options, std::int64_t /*classes*/ = 0)
 /// and box. `step` is the query that gave it. `forwards`: queries until the sample was fooled, else
 /// all; `queries` bounds it, per restart. An epsilon of 0 takes one query and gives x bit for bit.
 /// Targeted: the loss is −loss(logits, target).
-/// Deviations from the paper: what the box cut off in L2, max(ε² − ‖δ‖², 0), is returned to all of
-/// δ, not to window 1 alone, where it would outweigh what earlier queries found
-/// (docs/comparison.md has what that gains); query 0; schedule on raw iterations unless
-/// `rescale_schedule`, with a step at 500; window positions are uniform over all that fit and tiles
-/// cover the image, last row and column included; s ≤ min(H, W); on vectors segments; tiles of
-/// unequal size where 5 does not divide H or W.
+/// Deviations from the paper: window 1 has its norm in L2 inside the box, and what the box cut off
+/// before, max(ε² − ‖δ‖², 0), is returned to all of δ, not to window 1 alone, where it would
+/// outweigh what earlier queries found (docs/comparison.md has what that gains); query 0; schedule
+/// on raw iterations unless `rescale_schedule`, with a step at 500; window positions are uniform
+/// over all that fit and tiles cover the image, last row and column included; s ≤ min(H, W); on
+/// vectors segments; tiles of unequal size where 5 does not divide H or W.
 ///
 /// compat = autoattack, for parity with the code of 2023 (with Context::sequential, and rows that
 /// leave when fooled (context.compact), also its draws):
@@ -85,7 +85,8 @@ constexpr int rounds(const SquareOptions& options, std::int64_t /*classes*/ = 0)
 /// 4. tiles of s = ⌊H/5⌋ from ⌊(H − 5s)/2⌋ on, the rim uncovered: OptionError in L2 and L1 for
 ///    images that are not square or smaller than 5; L1 radius ε (1 − 1e-6);
 /// 5. `queries` counts proposals: x and start come on top;
-/// 6. in L2 window 1 gets norm √(max(ε² − ‖δ‖², 0) / C + ‖δ on both windows‖²), as in the paper.
+/// 6. in L2 window 1 gets norm √(max(ε² − ‖δ‖², 0) / C + ‖δ on both windows‖²) before the box cuts
+///   it, as in the paper.
 ///
 /// With shared windows in L∞ a compiled model (engine/compile.h) computes of a proposal what the
 /// window reaches (windowed_model.h): equal results, bit for bit; `forwards` counts proposals. It

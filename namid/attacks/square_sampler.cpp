@@ -13,6 +13,8 @@ namespace {
 constexpr std::uint64_t kBatchId = ~std::uint64_t{0};
 constexpr std::int64_t kTilesPerSide = 5;
 constexpr double kSmallestNorm = 1e-12;
+constexpr int kFillingSteps = 4;
+constexpr double kLargestFactor = 1e6;
 
 Budget ball(const SquareOptions& options) {
   auto budget = options.budget;
@@ -47,6 +49,21 @@ std::vector<Band> bands(std::int64_t length, Compat compat) {
 /// Norm over the last dimension, kept.
 at::Tensor channel_norms(const at::Tensor& values, Norm norm) {
   return at::linalg_vector_norm(values, norm == Norm::l1 ? 1 : 2, {-1}, true);
+}
+
+/// What the box leaves of x + f values, minus x, with the factor f per row at which that has L2
+/// norm `length` (N, C, 1), where the box lets it. f grows by Newton steps, which stay below: each
+/// takes the entries that the box holds by now as held and scales the others.
+at::Tensor filling_box(const at::Tensor& values, const at::Tensor& x, const at::Tensor& length) {
+  auto scaled = values * (length / channel_norms(values, Norm::l2).clamp_min(kSmallestNorm));
+  for (int step = 0; step < kFillingSteps; ++step) {
+    const auto next = x + scaled, left = next.clamp(0, 1);
+    const auto held = channel_norms((left - x).masked_fill(left == next, 0), Norm::l2);
+    const auto free = channel_norms(scaled.masked_fill(left != next, 0), Norm::l2);
+    const auto missing = (length.square() - held.square()).clamp_min(0).sqrt();
+    scaled = scaled * at::where(free > 0, missing / free, 1).clamp_(1, kLargestFactor);
+  }
+  return (x + scaled).clamp(0, 1) - x;
 }
 
 }  // namespace
@@ -183,12 +200,16 @@ at::Tensor SquareSampler::add_square(const at::Tensor& best, const at::Tensor& n
   return x_new;
 }
 
+bool SquareSampler::fills_box() const {
+  return options_.budget.norm == Norm::l2 && options_.compat != Compat::autoattack;
+}
+
 /// What the first window gets of ε² − ‖δ‖²: all in the published form, else nothing, since
 /// shifted() shares it among all of δ; where δ is 0 there is nothing else to start from.
 at::Tensor SquareSampler::unused_squares(const at::Tensor& length) const {
   const double epsilon = options_.budget.epsilon;
   const auto unused = (epsilon * epsilon - length.square()).clamp_min(0);
-  return options_.compat == Compat::autoattack ? unused : unused * (length == 0);
+  return fills_box() ? unused * (length == 0) : unused;
 }
 
 /// Algorithm 3.
@@ -215,7 +236,9 @@ at::Tensor SquareSampler::move_mass(const at::Tensor& best, const at::Tensor& nu
   const auto mass = norm == Norm::l1
                         ? ((epsilon - length).clamp_min(0) / channels + both) * channels
                         : (unused_squares(length) / channels + both.square()).sqrt();
-  delta.scatter_(2, first, patch / (channel_norms(patch, norm) + kSmallestNorm) * mass);
+  delta.scatter_(2, first,
+                 fills_box() ? filling_box(patch, x_.gather(2, first), mass)
+                             : patch / (channel_norms(patch, norm) + kSmallestNorm) * mass);
   return shifted(std::move(delta));
 }
 

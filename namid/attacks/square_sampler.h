@@ -44,6 +44,8 @@ class SquareSampler {
                         const WindowSize& window) const;
   at::Tensor move_mass(const at::Tensor& best, const at::Tensor& numbers,
                        const WindowSize& window) const;
+  /// Whether window 1 is to have its norm inside the box: L2, not in the published form.
+  bool fills_box() const;
   at::Tensor unused_squares(const at::Tensor& length) const;
   at::Tensor shifted(at::Tensor delta) const;
 

@@ -191,6 +191,21 @@ TEST(Square, WhatTheBoxCutOffReturnsToAllOfThePerturbation) {
   EXPECT_NEAR(growth(Compat::autoattack), 1, 1e-4) << "the first window takes it";
 }
 
+TEST(Square, AWindowHasItsNormInsideTheBox) {
+  const auto x = at::zeros({4, 1, 20, 20});  // the box holds every downward entry
+  const Context context{.random = Random(5, "square")};
+  const auto reached = [&](Compat compat) {
+    auto options = options_for(Norm::l2, 2);
+    options.compat = compat;
+    const SquareSampler sampler(x, first_ids(4), 0, options, context);
+    auto best = sampler.start();
+    for (int iteration = 0; iteration < 3; ++iteration) best = sampler.proposal(best, iteration);
+    return perturbation_norms(best, x, Norm::l2);
+  };
+  EXPECT_TRUE(at::allclose(reached(Compat::none), at::full({4}, 2, at::kDouble), 1e-5, 0));
+  EXPECT_LT(reached(Compat::autoattack).max().item<double>(), 1.999);
+}
+
 TEST(Square, TheScheduleCanBeStretchedToTheQueries) {
   const auto x = images(1, {1, 32, 32}, 0.1);
   const Context context{.random = Random(5, "square")};
