@@ -50,8 +50,8 @@ at::Tensor l1_box_projection(const at::Tensor& v, const at::Tensor& x, double ep
 at::Tensor project(const at::Tensor& x_adv, const at::Tensor& x, const Budget& budget,
                    L2Order order = L2Order::ball_first);
 
-/// Projects the samples of x_adv that lie farther from x than epsilon; the others stay bit for bit.
-/// Returns which did, (N) bool.
+/// Projects the samples of x_adv that lie farther from x than epsilon; those inside stay bit for
+/// bit. Returns which lay inside, (N) bool.
 at::Tensor move_inside(at::Tensor& x_adv, const at::Tensor& x, const Budget& budget);
 
 }  // namespace namid::attacks

@@ -206,6 +206,21 @@ TEST(Square, AWindowHasItsNormInsideTheBox) {
   EXPECT_LT(reached(Compat::autoattack).max().item<double>(), 1.999);
 }
 
+TEST(Square, AWindowThatTheBoxHoldsInPartHasItsNormToo) {
+  auto x = at::full({4, 1, 20, 20}, 0.97f);  // little room upward, in every other column
+  x.slice(3, 0, 20, 2).fill_(0.15);          // and downward in the others
+  const auto best = x - 0.1;                 // norm 2
+  const Context context{.random = Random(5, "square")};
+  const SquareSampler sampler(x, first_ids(4), 0, options_for(Norm::l2, 2), context);
+  for (int iteration = 5000; iteration < 5008; ++iteration) {  // 3 x 3 windows
+    const auto x_new = sampler.proposal(best, iteration);
+    EXPECT_GT((x_new == 1).sum().item<std::int64_t>(), 0) << iteration;
+    // Were the window short of its norm, all pixels outside would have grown.
+    const auto changed = ((x_new - best).abs() > 1e-6).flatten(1).sum(1);
+    EXPECT_LE(changed.max().item<std::int64_t>(), 18) << iteration;
+  }
+}
+
 TEST(Square, TheScheduleCanBeStretchedToTheQueries) {
   const auto x = images(1, {1, 32, 32}, 0.1);
   const Context context{.random = Random(5, "square")};
