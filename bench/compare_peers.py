@@ -7,21 +7,23 @@
 
 Every side attacks the same images in the same batches with the same budget; one function judges
 what it returns (peer_judge.py). A row (model, attack, norm, side, seed) is written as soon as it is
-there; a run that is started again goes on behind the rows that the file holds. --published: namid's
+there, what is there of one that takes minutes is kept beside it (OUT.*.part), and a run that is
+started again goes on where it was. --published: namid's
 attacks with the settings of the published figures of data/models. --engine: every side attacks, and
 is judged on, the network compiled by namid; a row says of how many images the network itself thinks
 otherwise."""
 
 import argparse
+import hashlib
 import json
 import os
 import pathlib
 import platform
-import time
 
 import peer_attacks
 import peer_judge
 import peer_models
+import peer_progress
 import peer_sides
 import torch
 from peer_published import EPSILON, PUBLISHED, published_table, signed
@@ -82,10 +84,8 @@ def append(path, row):
         file.write((json.dumps(row) + "\n").encode())
 
 
-def measure(attack, side, model, itself, x, y, epsilon, seed):
-    start = time.perf_counter()
-    adv = attack.run(side, model, x, y, epsilon, seed)
-    seconds = time.perf_counter() - start
+def measure(attack, side, model, itself, x, y, epsilon, seed, progress):
+    adv = attack.run(side, model, x, y, epsilon, seed, progress)
     radius = epsilon if attack.bounded else None
     verdict = peer_judge.judge(model, x, y, adv, attack.norm, radius)
     if radius is None and attack.norm == "linf":
@@ -93,7 +93,14 @@ def measure(attack, side, model, itself, x, y, epsilon, seed):
     if itself is not model:
         other = peer_judge.predict(model, adv) != peer_judge.predict(itself, adv)
         verdict["predicted_otherwise"] = int(other.sum())
-    return {**verdict, "epsilon": radius, "settings": attack.budget(epsilon), "seconds": seconds}
+    settings = attack.budget(epsilon)
+    return {**verdict, "epsilon": radius, "settings": settings, "seconds": progress.seconds}
+
+
+def part_of(out, key):
+    """The file of a row that is not finished, beside the rows."""
+    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
+    return out.with_name(f"{out.name}.{digest}.part")
 
 
 def plan(options):
@@ -126,19 +133,21 @@ def run(options):
             key = dict(zip(KEY, values))
             if tuple(key.values()) in done:
                 continue
-            try:
-                radii = peer_models.radii(name)
-                radius = EPSILON if options.published else radii[attack.norm]
-                found = measure(attack, side, model, itself, x, y, radius, seed)
-            except Exception as error:  # a library that cannot is a row of its own
-                found = {"error": f"{type(error).__name__}: {error}"}
             about = {
                 "version": peer_sides.version(side),
                 "torch": torch.__version__,
                 "processor": platform.machine(),
                 "threads": torch.get_num_threads(),
             }
+            progress = peer_progress.Progress(part_of(options.out, key), {**key, **about})
+            try:
+                radii = peer_models.radii(name)
+                radius = EPSILON if options.published else radii[attack.norm]
+                found = measure(attack, side, model, itself, x, y, radius, seed, progress)
+            except Exception as error:  # a library that cannot is a row of its own
+                found = {"error": f"{type(error).__name__}: {error}"}
             append(options.out, {**key, **found, **about})
+            progress.remove()
             shown = found.get("error") or f"{found['robust']:.4f} {found['median']:.4g}"
             print(*key.values(), shown, f"{found.get('seconds', 0):.0f} s", flush=True)
 

@@ -55,7 +55,14 @@ PUBLISHED = [
         bounded=False,
         draws=False,
     ),
-    Attack("spsa-1000x128", "linf", {"steps": 1000, "samples": 128}, {"namid": spsa}, most=100),
+    Attack(
+        "spsa-1000x128",
+        "linf",
+        {"steps": 1000, "samples": 128},
+        {"namid": spsa},
+        most=100,
+        batch=10,
+    ),
 ]
 
 # (success %, median norm, mean norm); success: wrong after the attack, clean errors included.

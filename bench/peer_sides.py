@@ -15,10 +15,12 @@ import math
 import pathlib
 import random
 import sys
+import time
 import types
 
 import numpy
 import torch
+from peer_progress import Progress
 
 import namid
 
@@ -167,7 +169,7 @@ class Attack:
     """One comparison. step: step_size as a share of epsilon; draws: whether a seed matters. Where
     it does not, a search of the smallest perturbation starts from images with noise of JITTER for
     every seed but 0: its path hangs on last bits, and that is the spread to compare with. most: the
-    images that it gets at most."""
+    images that it gets at most; batch: at a time."""
 
     name: str
     norm: str
@@ -177,6 +179,7 @@ class Attack:
     step: float = 0
     draws: bool = True
     most: int | None = None
+    batch: int = BATCH
 
     def budget(self, epsilon):
         return {**self.settings, **({"step_size": self.step * epsilon} if self.step else {})}
@@ -184,17 +187,21 @@ class Attack:
     def seeds(self, count):
         return range(count if self.draws or not self.bounded else 1)
 
-    def run(self, side, model, x, y, epsilon, seed):
+    def run(self, side, model, x, y, epsilon, seed, progress=None):
+        """progress: batches that are there are not attacked again, each new one is added."""
+        progress = progress or Progress()
         seed_all(seed)
         if seed and not self.draws and not self.bounded:
             x = (x + JITTER * (2 * torch.rand_like(x) - 1)).clamp(0, 1)
         radius = epsilon if self.bounded else None
-        batches = zip(x.split(BATCH), y.split(BATCH))
+        batches = list(zip(x.split(self.batch), y.split(self.batch)))
         attack = functools.partial(self.sides[side], norm=self.norm, epsilon=radius, seed=seed)
         budget = self.budget(epsilon)
-        return torch.cat(
-            [attack(model, part, labels, **budget).detach() for part, labels in batches]
-        )
+        for part, labels in batches[progress.go_on() :]:
+            start = time.perf_counter()
+            images = attack(model, part, labels, **budget).detach()
+            progress.add(images, time.perf_counter() - start)
+        return torch.cat(progress.batches)
 
 
 def main():

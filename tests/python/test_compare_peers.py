@@ -15,6 +15,7 @@ import compare_peers
 import peer_attacks
 import peer_judge
 import peer_models
+import peer_progress
 
 import namid
 
@@ -133,24 +134,67 @@ def test_a_torn_line_is_passed_over_and_the_next_row_stands_alone(tmp_path):
     assert compare_peers.read(path) == [{"a": 1}, {"a": 3}]
 
 
+def rows_of(monkeypatch, out, model, x, y, attacks):
+    """The rows by attack that the program writes for these attacks, namid's side alone."""
+    monkeypatch.setattr(peer_models, "load_model", lambda name: model)
+    monkeypatch.setattr(peer_models, "load_images", lambda name, data, count: (x, y))
+    monkeypatch.setattr(peer_attacks, "ATTACKS", attacks)
+    monkeypatch.setattr(
+        *(sys, "argv"),
+        ["", "--model", "m", "--sides", "namid", "--seeds", "1", "--out", str(out)],
+    )
+    threads = torch.get_num_threads()
+    try:
+        compare_peers.main()
+    finally:
+        torch.set_num_threads(threads)
+    return {row["attack"]: row for row in compare_peers.read(out)}
+
+
+def test_a_killed_row_goes_on_at_the_batch_where_it_was(tmp_path, monkeypatch):
+    x, y = batch(7, classes=5, shape=(1, 6, 6))
+    model = linear_model(classes=5, size=36)
+    attacked = []
+
+    def noise(model, x, y, norm, epsilon, seed, stop=None):
+        if len(attacked) == stop:
+            raise KeyboardInterrupt
+        attacked.append(len(x))
+        return (x + epsilon * (2 * torch.rand_like(x) - 1)).clamp(0, 1)
+
+    def attack(**settings):
+        return peer_attacks.Attack("noise", "l2", settings, {"namid": noise}, batch=2)
+
+    monkeypatch.setattr(peer_progress, "EVERY", 0)
+    monkeypatch.setitem(peer_models.RADII, "m", {"l2": 0.3})
+    whole = rows_of(monkeypatch, tmp_path / "whole", model, x, y, [attack()])["noise"]
+    assert attacked == [2, 2, 2, 1]
+    with pytest.raises(KeyboardInterrupt):
+        rows_of(monkeypatch, tmp_path / "rows", model, x, y, [attack(stop=6)])
+    assert attacked[4:] == [2, 2]
+    assert compare_peers.read(tmp_path / "rows") == []
+    resumed = rows_of(monkeypatch, tmp_path / "rows", model, x, y, [attack()])["noise"]
+    assert attacked[6:] == [2, 1]
+    assert {**resumed, "seconds": 0} == {**whole, "seconds": 0}
+    assert {path.name for path in tmp_path.iterdir()} == {"rows", "whole"}
+
+
+def test_what_another_version_has_left_of_a_row_is_passed_over(tmp_path):
+    kept = peer_progress.Progress(tmp_path / "part", {"version": 1}, every=0)
+    kept.add(torch.zeros(2, 1), 1.5)
+    same = peer_progress.Progress(tmp_path / "part", {"version": 1})
+    assert same.go_on() == 1 and same.seconds == 1.5
+    assert peer_progress.Progress(tmp_path / "part", {"version": 2}).go_on() == 0
+
+
 def test_an_attack_gets_no_more_images_than_its_most(tmp_path, monkeypatch):
     x, y = batch(4, classes=5, shape=(1, 6, 6))
     model = linear_model(classes=5, size=36)
-    monkeypatch.setattr(peer_models, "load_model", lambda name: model)
-    monkeypatch.setattr(peer_models, "load_images", lambda name, data, count: (x, y))
     few, all_of_them = (
         dataclasses.replace(peer_attacks.ATTACKS[0], name=name, most=most)
         for name, most in (("few", 3), ("all", None))
     )
-    monkeypatch.setattr(peer_attacks, "ATTACKS", [few, all_of_them])
-    out = tmp_path / "rows.jsonl"
-    monkeypatch.setattr(
-        sys, "argv", ["", "--model", "m", "--sides", "namid", "--images", "4", "--out", str(out)]
-    )
-    threads = torch.get_num_threads()
-    compare_peers.main()
-    torch.set_num_threads(threads)
-    rows = {row["attack"]: row for row in compare_peers.read(out)}
+    rows = rows_of(monkeypatch, tmp_path / "rows", model, x, y, [few, all_of_them])
     assert rows["few"]["images"] == 3 and rows["all"]["images"] == 4
     robust = (model(x).argmax(1) == y)[:3].float().mean().item()
     assert rows["few"]["clean"] == pytest.approx(robust)
@@ -165,8 +209,10 @@ def test_all_sides_can_attack_the_compiled_network():
     compiled = peer_models.NativeModel(namid.compile(itself, (1, 6, 6)))
     x, y = batch(4, classes=5, shape=(1, 6, 6))
     fgsm = peer_attacks.ATTACKS[0]
-    row = compare_peers.measure(fgsm, "namid", compiled, itself, x, y, 0.1, 0)
-    plain = compare_peers.measure(fgsm, "namid", itself, itself, x, y, 0.1, 0)
+    row, plain = (
+        compare_peers.measure(fgsm, "namid", model, itself, x, y, 0.1, 0, peer_progress.Progress())
+        for model in (compiled, itself)
+    )
     assert row["predicted_otherwise"] == 0 and "predicted_otherwise" not in plain
     assert row["robust"] == plain["robust"] and row["median"] == pytest.approx(plain["median"])
 
