@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/attacks/attack.h"
 
-#include <torch/csrc/autograd/python_variable.h>
 #include "namid/attacks/norms.h"
 #include "namid/attacks/registry.h"
 #include "namid/attacks/targets.h"
 #include "namid/attacks/transfer.h"
 #include "python/bindings.h"
+#include "python/hooks.h"
 
 namespace namid::python {
 namespace {
@@ -23,6 +23,7 @@ py::list describe_attacks() {
     row["norms"] = norms;
     row["targeted"] = info.targeted;
     row["gradient"] = info.gradient;
+    row["own_loss"] = info.own_loss;
     row["min_classes"] = info.min_classes;
     rows.append(row);
   }
@@ -36,26 +37,11 @@ py::list describe_attack_options(const std::string& name) {
   return describe(set);
 }
 
-/// A hook in Python as one in C++, called with the lock held; none stays empty.
-template <class... Tensors>
-std::function<at::Tensor(Tensors...)> hook(const py::object& function, const char* name) {
-  if (function.is_none()) return {};
-  const auto shared = share(function);  // attacks copy hooks, and without the lock
-  return [shared, name](Tensors... tensors) {
-    const py::gil_scoped_acquire gil;
-    const py::object value = (*shared)(tensors...);
-    if (!THPVariable_Check(value.ptr()))
-      throw OptionError(str(name, ": expected a tensor from the callable, got ",
-                            py::str(py::type::handle_of(value)).template cast<std::string>()));
-    return value.template cast<at::Tensor>();
-  };
-}
-
 attacks::Context context_of(const py::dict& request, const std::string& name) {
-  using Tensor = const at::Tensor&;
-  return {.random = Random(request["seed"].cast<std::uint64_t>(), "python/" + name),
-          .loss = hook<Tensor, Tensor, Tensor>(request["loss"], "loss"),
-          .gradient = hook<Tensor, Tensor>(request["gradient"], "gradient")};
+  attacks::Context context{.random =
+                               Random(request["seed"].cast<std::uint64_t>(), "python/" + name)};
+  add_hooks(context, request);
+  return context;
 }
 
 py::dict result_dict(const attacks::AttackResult& result, const at::Tensor& x) {

@@ -5,7 +5,9 @@
 #include "namid/core/format.h"
 #include "namid/core/random.h"
 #include "namid/core/statistics.h"
+#include "namid/core/subsample.h"
 #include "namid/core/version.h"
+#include "namid/eval/sampled.h"
 #include "namid/run/stop_token.h"
 #include "python/bindings.h"
 
@@ -81,6 +83,12 @@ void bind_core(py::module_& module) {
     const auto interval = clopper_pearson(successes, n, confidence);
     return std::pair(interval.low, interval.high);
   });
+  module.def("sampled_interval", [](std::int64_t n, std::int64_t survivors, std::int64_t drawn,
+                                    std::int64_t broken, double confidence) {
+    const auto found = sampled_accuracy(n, survivors, drawn, broken, confidence);
+    return std::pair(found.interval.low, found.interval.high);
+  });
+  module.def("drawn_ids", &eval::drawn_ids);
   module.def("permutation",
              [](std::uint64_t seed, const std::string& stream, std::int64_t count,
                 std::uint32_t epoch) { return Random(seed, stream).permutation(count, epoch); });

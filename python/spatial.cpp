@@ -4,6 +4,7 @@
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "python/bindings.h"
+#include "python/hooks.h"
 
 namespace namid::python {
 namespace {
@@ -16,7 +17,8 @@ py::list describe_options_of() {
   return describe(set);
 }
 
-/// `request`: num_classes, options ({path: value}), seed where the attack draws.
+/// `request`: num_classes, options ({path: value}), seed where the attack draws, loss and gradient
+/// where it climbs.
 template <class Options, class Attack>
 auto run_spatial(const std::string& name, const py::object& model, const at::Tensor& x,
                  const py::dict& request, const Attack& attack) {
@@ -30,6 +32,7 @@ auto run_spatial(const std::string& name, const py::object& model, const at::Ten
   attacks::Context context;
   if (request.contains("seed"))
     context.random = Random(request["seed"].cast<std::uint64_t>(), "python/" + name);
+  if (request.contains("loss")) add_hooks(context, request);
   const py::gil_scoped_release no_gil;
   return attack(seen.classifier(), options, context);
 }

@@ -100,9 +100,9 @@ std::string AttackCommand::summary(const json& result, const run::RunFolder& fol
   const auto& budget = attacks::NamedAttack(attack_).budget();
   const auto fooled = result.value("fooled", 0);
   const auto seen = surrogate_ ? str(" on ", inputs.surrogate, " (transfer)") : std::string();
-  std::string text = str(choice.name, seen, ", ", to_string(budget.norm), ", epsilon ",
-                         fixed(budget.epsilon, 6), ", n = ", result.value("n", 0), "\n",
-                         "natural accuracy ", accuracy_text(result["natural"]), "\n");
+  std::string text =
+      str(choice.name, seen, ", ", budget_text(budget), ", n = ", result.value("n", 0), "\n",
+          "natural accuracy ", accuracy_text(result["natural"]), "\n");
   text += result.contains("robust")
               ? str("robust accuracy, ", choice.name, " ", accuracy_text(result["robust"]), "\n")
               : str("moved to their target: ", fooled, " of ", result.value("n", 0), " images\n");

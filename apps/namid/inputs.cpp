@@ -167,6 +167,11 @@ std::string rescue_text(const nlohmann::json& result) {
              rescue.value("broken", 0), " of them broken\n");
 }
 
+std::string budget_text(const attacks::Budget& budget) {
+  if (budget.norm == attacks::Norm::none) return "no norm";
+  return str(to_string(budget.norm), ", epsilon ", fixed(budget.epsilon, 6));
+}
+
 std::string accuracy_text(const nlohmann::json& accuracy) {
   const auto percent = [&](const char* key) { return fixed(100 * accuracy.value(key, 0.0), 2); };
   const auto text = percent("accuracy") + " %";

@@ -62,6 +62,9 @@ nlohmann::json surrogate_record(const models::Classifier& surrogate, const std::
 /// A line on the images that were attacked again in float32; empty where none were to be.
 std::string rescue_text(const nlohmann::json& result);
 
+/// "linf, epsilon 0.031373", "no norm".
+std::string budget_text(const attacks::Budget& budget);
+
 /// "62.30 % [59.21, 65.31]", without brackets where an accuracy of a result has no interval.
 std::string accuracy_text(const nlohmann::json& accuracy);
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cmath>
 #include <cstdio>
 #include <deque>
 
@@ -12,6 +13,7 @@
 #include "apps/namid/train_command.h"
 #include "apps/namid/verify_command.h"
 #include "namid/attacks/registry.h"
+#include "namid/core/format.h"
 #include "namid/data/formats.h"
 #include "namid/defenses/registry.h"
 #include "namid/eval/suite.h"
@@ -41,19 +43,34 @@ Rows list_defenses() {
   return rows;
 }
 
-Rows list_attacks() {
-  Rows rows;
-  for (const auto& attack : attacks::attack_table()) {
+/// "linf 8/255": radii in steps of 8-bit images where they are such.
+std::string default_budget(const attacks::Budget& budget) {
+  if (budget.norm == attacks::Norm::none) return "none";
+  const double steps = budget.epsilon * 255;
+  const auto number = shortest(budget.epsilon);
+  const bool fraction = number.size() > 6 && steps == std::round(steps);
+  return str(to_string(budget.norm), " ", fraction ? str(shortest(steps), "/255") : number);
+}
+
+void add_attacks(Rows& rows, std::span<const attacks::AttackInfo> table) {
+  for (const auto& attack : table) {
     std::string norms;
     for (const auto norm : attack.norms)
       norms += (norms.empty() ? "" : ", ") + std::string(to_string(norm));
     rows.push_back({{"name", std::string(attack.name)},
                     {"norms", norms},
+                    {"budget", default_budget(attack.budget)},
                     {"targeted", attack.targeted ? "yes" : "no"},
                     {"gradient", attack.gradient ? "yes" : "no"},
                     {"paper", std::string(attack.paper)},
                     {"description", std::string(attack.summary)}});
   }
+}
+
+Rows list_attacks() {
+  Rows rows;
+  add_attacks(rows, attacks::attack_table());
+  add_attacks(rows, attacks::unbounded_attacks());
   return rows;
 }
 
@@ -133,12 +150,13 @@ std::vector<OptionPage> option_pages() {
   pages.push_back({"mi --validate", validation->options(), validation});
   auto attack = std::make_shared<AttackCommand>();
   pages.push_back({"attack", attack->common_options(), attack});
-  for (const auto& info : attacks::attack_table()) {
-    auto named = std::make_shared<attacks::NamedAttack>(info.name);
-    OptionSet options;
-    named->add_options(options, "attack");
-    pages.push_back({str("attack --attack ", info.name), std::move(options), named});
-  }
+  for (const auto table : {attacks::attack_table(), attacks::unbounded_attacks()})
+    for (const auto& info : table) {
+      auto named = std::make_shared<attacks::NamedAttack>(info.name);
+      OptionSet options;
+      named->add_options(options, "attack");
+      pages.push_back({str("attack --attack ", info.name), std::move(options), named});
+    }
   auto verify = std::make_shared<VerifyCommand>();
   pages.push_back({"verify", verify->options(), verify});
   return pages;

@@ -77,8 +77,7 @@ std::string share(const json& accuracy) {
 std::string summary(const Findings& found, int most_rows) {
   const auto& counts = found.counts;
   std::string text = str(found.set.file, ": ", counts.rows, " rows, ", counts.images, " images of ",
-                         found.data_name, ", ", to_string(found.budget.norm), ", epsilon ",
-                         fixed(found.budget.epsilon, 6), "\n");
+                         found.data_name, ", ", budget_text(found.budget), "\n");
   if (!found.set.attack.empty()) text += str("attack as the set says: ", found.set.attack, "\n");
   text += origin_line("model", found.model) + origin_line("data", found.data);
   text += str("claims: ", counts.claimed, ", confirmed ", counts.confirmed, ", failed ",
@@ -108,8 +107,10 @@ attacks::Budget VerifyCommand::budget(const eval::AdversarialSet& set) const {
       throw OptionError(str("[verify] ", what, ": ", set.file, " does not say it; give --", what));
   };
   require(set.norm.has_value() || !verify.norm.is_auto(), "norm");
+  const auto norm = verify.norm.value_or(set.norm.value_or(attacks::Norm::linf));
+  if (norm == attacks::Norm::none) return {norm, 0};
   require(set.epsilon.has_value() || !verify.epsilon.is_auto(), "epsilon");
-  const attacks::Budget budget{.norm = verify.norm.value_or(set.norm.value_or(attacks::Norm::linf)),
+  const attacks::Budget budget{.norm = norm,
                                .epsilon = verify.epsilon.value_or(set.epsilon.value_or(0))};
   try {
     using enum attacks::Norm;

@@ -7,16 +7,28 @@
 namespace namid::attacks {
 namespace {
 
-constexpr std::string_view kApgd = "apgd";
+/// The registry's name of the attack with that loss.
+std::string_view name_of(const ApgdOptions& options) {
+  switch (options.loss) {
+    case AttackLoss::cross_entropy:
+      return "apgd-ce";
+    case AttackLoss::dlr:
+      return "apgd-dlr";
+    case AttackLoss::margin:
+    case AttackLoss::kl:
+      break;
+  }
+  return "apgd";
+}
 
-ApgdPlan plan_of(const ApgdOptions& options) {
+ApgdPlan plan_of(const ApgdOptions& options, std::string_view name) {
   return {.last = {.budget = options.budget,
                    .steps = options.steps,
                    .rho = options.rho,
                    .compat = options.compat,
                    .l2_order = options.l2_order},
           .larger_epsilon =
-              wants_larger_epsilon(options.larger_epsilon, options.budget, options.steps, kApgd),
+              wants_larger_epsilon(options.larger_epsilon, options.budget, options.steps, name),
           .targeted = options.targeted};
 }
 
@@ -24,15 +36,16 @@ ApgdPlan plan_of(const ApgdOptions& options) {
 
 AttackResult apgd(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                   const ApgdOptions& options, const Context& context) {
-  validate(options, kApgd);
-  check_compat(options.compat, {Compat::autoattack}, kApgd);
-  validate_budget(options.budget, kApgd);
-  check_batch(model, x, y, kApgd);
-  check_loss(options.loss, options.targeted, model.info().num_classes, kApgd);
-  const auto plan = plan_of(options);
+  const auto name = name_of(options);
+  validate(options, name);
+  check_compat(options.compat, {Compat::autoattack}, name);
+  validate_budget(options.budget, name);
+  check_batch(model, x, y, name);
+  check_loss(options.loss, options.targeted, model.info().num_classes, name);
+  const auto plan = plan_of(options, name);
   const AttackScope scope(model);
-  return run_rounds(kApgd, x, y, rounds(options), context, [&](const Round& round) {
-    LossSurface surface(kApgd, model, round.y, climbed_loss(options.loss, options.targeted),
+  return run_rounds(name, x, y, rounds(options), context, [&](const Round& round) {
+    LossSurface surface(name, model, round.y, climbed_loss(options.loss, options.targeted),
                         context);
     surface.average({.draws = options.eot, .judge_last = options.compat == Compat::autoattack});
     if (options.loss == AttackLoss::kl)

@@ -21,11 +21,12 @@ using models::Classifier;
 
 /// What measures a perturbation: a norm over all entries of one sample (l0: how many of them
 /// differ), or the Wasserstein distance: the mean distance in pixels that the mass of x travels, in
-/// each channel for itself.
-enum class Norm { linf, l2, l1, l0, wasserstein };
+/// each channel for itself. none: nothing does (spatial attacks).
+enum class Norm { linf, l2, l1, l0, wasserstein, none };
 
 /// Which perturbations are allowed: norm(x_adv - x) ≤ epsilon and x_adv in [0,1]; for wasserstein:
-/// some plan (transport.h) makes x_adv of x at a mean cost ≤ epsilon.
+/// some plan (transport.h) makes x_adv of x at a mean cost ≤ epsilon; for none: every x_adv in
+/// [0,1], whatever epsilon is.
 struct Budget {
   Norm norm = Norm::linf;
   double epsilon = 8.0 / 255;
@@ -107,6 +108,6 @@ void check_batch(const Classifier& model, const at::Tensor& x, const at::Tensor&
 namespace namid {
 template <>
 struct EnumNames<attacks::Norm> {
-  static constexpr std::array kNames{"linf", "l2", "l1", "l0", "wasserstein"};
+  static constexpr std::array kNames{"linf", "l2", "l1", "l0", "wasserstein", "none"};
 };
 }  // namespace namid

@@ -135,6 +135,7 @@ AttackResult cw(const Classifier& model, const at::Tensor& x, const at::Tensor& 
                 const CwOptions& options, const Context& context) {
   validate(options, kCw);
   validate_budget(options.budget, kCw, {Norm::l2});
+  check_compat(options.compat, {Compat::reference}, kCw);
   check_batch(model, x, y, kCw);
   const AttackScope scope(model);
   return run_rounds(kCw, x, y, rounds(options), context, [&](const Round& round) {

@@ -2,6 +2,7 @@
 #include "namid/attacks/mi_fgsm.h"
 
 #include "namid/attacks/attack_scope.h"
+#include "namid/attacks/checks.h"
 
 namespace namid::attacks {
 namespace {
@@ -13,6 +14,8 @@ AttackResult mi_fgsm(const Classifier& model, const at::Tensor& x, const at::Ten
   validate(options, kMiFgsm);
   validate_budget(options.budget, kMiFgsm, {Norm::linf, Norm::l2});
   check_compat(options.compat, {Compat::torchattacks, Compat::foolbox}, kMiFgsm);
+  if (options.compat == Compat::torchattacks)
+    check_norm(options.budget.norm, {Norm::linf}, "mi-fgsm, torchattacks");
   check_batch(model, x, y, kMiFgsm);
   const bool last = options.nesterov || options.compat != Compat::none;
   const MomentumForm form{.where = kMiFgsm,

@@ -32,10 +32,10 @@ constexpr int rounds(const MiFgsmOptions& /*options*/, std::int64_t /*classes*/ 
 
 /// x: float32 (N, *input_shape) in [0,1]; y: int64 (N); norm linf or l2. Passes per sample: steps +
 /// 1 forwards, steps backwards. Judge::best looks at x, each x_t and the last point (nesterov: at
-/// the last alone). compat = torchattacks: the last point; a sample whose gradient vanishes once
-/// never moves again, for its momentum is NaN from then on. compat = foolbox (3.3.4; some older
-/// versions add g as it is): the last point; v sums sign(g) in linf and g / ‖g‖₂ in l2.
-/// OptionError before the first pass for unfit arguments; NumericError; run::Interrupted.
+/// the last alone). compat = torchattacks, linf alone as there: the last point; a sample whose
+/// gradient vanishes once never moves again, for its momentum is NaN from then on. compat = foolbox
+/// (3.3.4; some older versions add g as it is): the last point; v sums sign(g) in linf and g / ‖g‖₂
+/// in l2. OptionError before the first pass for unfit arguments; NumericError; run::Interrupted.
 AttackResult mi_fgsm(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                      const MiFgsmOptions& options = {}, const Context& context = {});
 

@@ -20,6 +20,7 @@ at::Tensor per_sample(const at::Tensor& values, const at::Tensor& batch) {
 
 at::Tensor sample_norms(const at::Tensor& batch, Norm norm) {
   TORCH_CHECK(norm != Norm::wasserstein, "the Wasserstein distance is no norm of a difference");
+  TORCH_CHECK(norm != Norm::none, "nothing measures this perturbation");
   const auto dims = sample_dims(batch);
   if (norm == Norm::linf)
     return at::linalg_vector_norm(batch, std::numeric_limits<double>::infinity(), dims)

@@ -23,6 +23,7 @@
 #include "namid/attacks/ti_dim.h"
 #include "namid/attacks/ti_fgsm.h"
 #include "namid/attacks/transport_pgd.h"
+#include "namid/attacks/unbounded.h"
 #include "namid/core/error.h"
 
 namespace namid::attacks {
@@ -85,6 +86,27 @@ struct Row {
   std::unique_ptr<Bound> (*make)(std::string_view name);
 };
 
+const std::vector<Row>& unbounded_rows() {
+  static const std::vector<Row> table{
+      {{.name = "spatial-grid",
+        .summary = "rotations and translations, on a grid or at random",
+        .paper = "engstrom2019",
+        .norms = {Norm::none},
+        .own_loss = false,
+        .budget = {Norm::none, 0}},
+       bind<Unbounded<SpatialGridOptions>, spatial_grid_of>},
+      {{.name = "spatial-flow",
+        .summary = "pixels moved by a smooth flow field, found by L-BFGS",
+        .paper = "xiao2018",
+        .norms = {Norm::none},
+        .targeted = true,
+        .gradient = true,
+        .budget = {Norm::none, 0}},
+       bind<Unbounded<SpatialFlowOptions>, spatial_flow_of>},
+  };
+  return table;
+}
+
 const std::vector<Row>& rows() {
   static const std::vector<Row> table{
       {{.name = "pgd",
@@ -126,6 +148,7 @@ const std::vector<Row>& rows() {
         .norms = {Norm::linf, Norm::l2, Norm::l1},
         .targeted = false,
         .gradient = true,
+        .own_loss = false,
         .budget = FabOptions{}.budget},
        bind<FabOptions, fab>},
       {{.name = "fab-t",
@@ -134,6 +157,7 @@ const std::vector<Row>& rows() {
         .norms = {Norm::linf, Norm::l2, Norm::l1},
         .targeted = false,
         .gradient = true,
+        .own_loss = false,
         .budget = FabTOptions{}.budget},
        bind<FabTOptions, fab_t>},
       {{.name = "square",
@@ -214,6 +238,7 @@ const std::vector<Row>& rows() {
         .norms = {Norm::l2, Norm::linf},
         .targeted = false,
         .gradient = true,
+        .own_loss = false,
         .budget = DeepFoolOptions{}.budget},
        bind<DeepFoolOptions, deepfool>},
       {{.name = "malt",
@@ -221,6 +246,7 @@ const std::vector<Row>& rows() {
         .paper = "melamed2024",
         .norms = {Norm::linf, Norm::l2, Norm::l1},
         .gradient = true,
+        .own_loss = false,
         .min_classes = 4,
         .budget = MaltOptions{}.budget},
        bind<MaltOptions, malt>},
@@ -278,24 +304,32 @@ const std::vector<Row>& rows() {
 
 const Row& row(std::string_view name) {
   std::vector<std::string> names;
-  for (const auto& candidate : rows()) {
-    if (candidate.info.name == name) return candidate;
-    names.emplace_back(candidate.info.name);
-  }
+  for (const auto* table : {&rows(), &unbounded_rows()})
+    for (const auto& candidate : *table) {
+      if (candidate.info.name == name) return candidate;
+      names.emplace_back(candidate.info.name);
+    }
   const auto near = nearest(name, names);
   throw OptionError(str("unknown attack '", name, "'",
                         near.empty() ? std::string() : str("; did you mean '", near, "'?"),
                         " (`namid list attacks` shows all)"));
 }
 
+std::vector<AttackInfo> infos_of(const std::vector<Row>& table) {
+  std::vector<AttackInfo> all;
+  for (const auto& each : table) all.push_back(each.info);
+  return all;
+}
+
 }  // namespace
 
 std::span<const AttackInfo> attack_table() {
-  static const auto infos = [] {
-    std::vector<AttackInfo> all;
-    for (const auto& each : rows()) all.push_back(each.info);
-    return all;
-  }();
+  static const auto infos = infos_of(rows());
+  return infos;
+}
+
+std::span<const AttackInfo> unbounded_attacks() {
+  static const auto infos = infos_of(unbounded_rows());
   return infos;
 }
 

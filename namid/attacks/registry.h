@@ -21,12 +21,16 @@ struct AttackInfo {
   std::vector<Norm> norms;   ///< it can attack in
   bool targeted = false;     ///< can move towards a given class
   bool gradient = false;     ///< needs input gradients
-  int min_classes = 2;       ///< models of fewer classes are refused
-  Budget budget = {};        ///< default
+  bool own_loss = true;  ///< takes a loss of the caller's (Context::loss), if gradient also that
+  int min_classes = 2;   ///< models of fewer classes are refused
+  Budget budget = {};    ///< default
 };
 
-/// Every attack, in the order of the docs.
+/// Every attack within a norm, in the order of the docs.
 std::span<const AttackInfo> attack_table();
+
+/// The attacks that no norm bounds (Norm::none): `namid attack` has them, and no suite.
+std::span<const AttackInfo> unbounded_attacks();
 
 /// An attack chosen by name, with options of its own to be set; a value: copies share nothing.
 class NamedAttack {

@@ -24,10 +24,10 @@ at::Tensor profile(Kernel kernel, std::int64_t size) {
 
 }  // namespace
 
-at::Tensor kernel_of(const Smoothing& smoothing) {
+at::Tensor kernel_of(const Smoothing& smoothing, std::string_view where) {
   if (smoothing.kernel_size % 2 == 0)
     throw OptionError(
-        str("[attack] kernel_size: expected an odd number, got ", smoothing.kernel_size));
+        str("[", where, "] kernel_size: expected an odd number, got ", smoothing.kernel_size));
   const auto side = profile(smoothing.kernel, smoothing.kernel_size);
   const auto kernel = at::outer(side, side);
   return (kernel / kernel.sum()).to(at::kFloat);

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 #include "namid/core/options.h"
 
@@ -29,8 +30,8 @@ struct Smoothing {
 NAMID_CHECK_FIELDS(Smoothing);
 
 /// The kernel (k, k), float32, of sum 1: the outer product of its profile with itself. OptionError
-/// for an even size.
-at::Tensor kernel_of(const Smoothing& smoothing);
+/// "[ti-dim] kernel_size: expected an odd number, got 4" for an even size.
+at::Tensor kernel_of(const Smoothing& smoothing, std::string_view where);
 
 /// Each channel of `gradient` (N, C, H, W) convolved with `kernel`, zeros outside.
 at::Tensor smoothed(const at::Tensor& gradient, const at::Tensor& kernel);

@@ -59,7 +59,9 @@ class Flow {
                  context),
         centres_(pixel_centres(x)) {
     found_.x_adv = x.clone();
-    found_.success = fooled(surface_.logits(x, 0), y, options.targeted);
+    const auto at_x = surface_.value(x, 0);
+    found_.success = fooled(at_x.logits, y, options.targeted);
+    found_.loss = at_x.loss;
     found_.flow = at::zeros({x.size(0), x.size(2), x.size(3), 2}, centres_.options());
     found_.roughness = at::zeros({x.size(0)}, centres_.options());
     const auto far = std::numeric_limits<double>::infinity();
@@ -78,7 +80,7 @@ class Flow {
     auto gradient = gradient_of_hinge(point, grid).masked_fill(places.abs() > 1, 0);
     const auto roughness = add_roughness(flow, 1, options_.smoothness, gradient) +
                            add_roughness(flow, 2, options_.smoothness, gradient);
-    keep(images, flow, roughness, fooled(point.logits, y_, options_.targeted));
+    keep(images, flow, roughness, point.loss, fooled(point.logits, y_, options_.targeted));
     const auto hinge = (options_.kappa - point.loss.to(at::kDouble)).clamp_min(0);
     const auto value = hinge + options_.smoothness * roughness;
     if (context_.observe) context_.observe(evaluations_, value.mean().item<double>());
@@ -104,11 +106,12 @@ class Flow {
   }
 
   void keep(const at::Tensor& images, const at::Tensor& flow, const at::Tensor& roughness,
-            const at::Tensor& wrong) {
+            const at::Tensor& loss, const at::Tensor& wrong) {
     const auto displacement = flow.square().flatten(1).sum(1);
     const auto better = wrong & (displacement < found_.displacement);
     const auto each = per_sample(better, x_);
     found_.x_adv = at::where(each, images, found_.x_adv);
+    found_.loss = at::where(better, loss, found_.loss);
     found_.flow = at::where(each, flow, found_.flow);
     found_.displacement = at::where(better, displacement, found_.displacement);
     found_.roughness = at::where(better, roughness, found_.roughness);

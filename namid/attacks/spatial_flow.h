@@ -37,6 +37,7 @@ NAMID_CHECK_FIELDS(SpatialFlowOptions);
 struct SpatialFlowResult {
   at::Tensor x_adv;         ///< the fooling image of the smallest displacement; x where none fools
   at::Tensor success;       ///< bool (N): misclassified (targeted: classified as the target)
+  at::Tensor loss;          ///< float32 (N): the margin (or the caller's loss) at x_adv
   at::Tensor flow;          ///< float32 (N, H, W, 2): how far to the right and down, in pixels
   at::Tensor displacement;  ///< float64 (N): Σ f², in the grid's units
   at::Tensor roughness;     ///< float64 (N): ‖D_W f‖ + ‖D_H f‖

@@ -54,11 +54,13 @@ Cell drawn_cell(const SpatialGridOptions& options, std::int64_t index, const Dra
 }
 
 /// Before the first cell.
-SpatialGridResult nothing_tried(const at::Tensor& x, const at::Tensor& y) {
+SpatialGridResult nothing_tried(const at::Tensor& x, const at::Tensor& y,
+                                const LossAndGradient& at_x) {
   const auto zeros = at::zeros_like(y, at::kDouble);
   const auto lowest = -std::numeric_limits<double>::infinity();
   return {.x_adv = x.clone(),
-          .success = at::zeros_like(y, at::kBool),
+          .success = fooled(at_x.logits, y, false),
+          .loss = at_x.loss,
           .cell = at::full_like(y, -1),
           .rotation = zeros,
           .dx = zeros,
@@ -79,6 +81,7 @@ void keep(SpatialGridResult& found, const Cell& cell, std::int64_t index, const 
     kept = at::where(where, value, kept);
   };
   move(found.x_adv, per_sample(first, image), image);
+  move(found.loss, first, point.loss);
   move(found.rotation, first, cell.rotation);
   move(found.dx, first, cell.dx);
   move(found.dy, first, cell.dy);
@@ -103,7 +106,7 @@ SpatialGridResult spatial_grid(const Classifier& model, const at::Tensor& x, con
                       context);
   const auto ids = context.ids.empty() ? hash_sample_ids(x, y) : context.ids;
   const Draws draws(context, ids, context.epoch);
-  auto found = nothing_tried(x, y);
+  auto found = nothing_tried(x, y, surface.value(x, 0));
   found.cells = cells_of(options);
   for (std::int64_t index = 0; index < found.cells; ++index) {
     if (context.stop) context.stop->check();

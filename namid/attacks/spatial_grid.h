@@ -36,8 +36,9 @@ NAMID_CHECK_FIELDS(SpatialGridOptions);
 
 /// What the grid did to each sample, all (N).
 struct SpatialGridResult {
-  at::Tensor x_adv;    ///< at the first cell that fools; x where none does
-  at::Tensor success;  ///< bool: some cell fools
+  at::Tensor x_adv;    ///< at the first cell that fools; x where none does, or x itself fools
+  at::Tensor success;  ///< bool: misclassified at x_adv
+  at::Tensor loss;     ///< float32: cross-entropy at x_adv
   at::Tensor cell;     ///< int64: the first that fools, rotation outermost, then dx, then dy; −1
   at::Tensor rotation, dx, dy;                    ///< float64, of that cell; 0 where there is none
   at::Tensor failing;                             ///< int64: cells that fool
@@ -47,9 +48,10 @@ struct SpatialGridResult {
   Passes passes;
 };
 
-/// x: float32 (N, C, H, W) in [0,1]; y: int64 (N). One forward a cell and sample. A sample that is
-/// misclassified as it is counts where a cell is misclassified, as any other. OptionError before
-/// the first pass for unfit arguments and for samples that are no images of at least 2 x 2 pixels;
+/// x: float32 (N, C, H, W) in [0,1]; y: int64 (N). One forward a cell and sample and one for x. A
+/// sample that is misclassified as it is is returned as it is, a success without a cell; its
+/// failing cells and the worst are those of the grid, as of any other. OptionError before the first
+/// pass for unfit arguments and for samples that are no images of at least 2 x 2 pixels;
 /// NumericError; run::Interrupted.
 SpatialGridResult spatial_grid(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                                const SpatialGridOptions& options = {}, const Context& context = {});

@@ -33,7 +33,8 @@ void add_passes(AttackResult& kept, const AttackResult& more) {
 
 TargetedResult every_class(const NamedAttack& attack, const Classifier& model, const at::Tensor& x,
                            const at::Tensor& y, const Context& context) {
-  const auto norm = NamedAttack(attack).budget().norm;
+  const auto of_attack = NamedAttack(attack).budget().norm;
+  const auto norm = of_attack == Norm::none ? Norm::l2 : of_attack;
   const auto classes = model.info().num_classes;
   TargetedResult best;
   at::Tensor distance;

@@ -18,7 +18,7 @@ AttackResult ti_dim(const Classifier& model, const at::Tensor& x, const at::Tens
   if (reference) check_norm(options.budget.norm, {Norm::linf}, "ti-dim, reference");
   check_batch(model, x, y, kTiDim);
   check_images(x, kTiDim);
-  const auto kernel = kernel_of(options.smoothing);
+  const auto kernel = kernel_of(options.smoothing, kTiDim);
   const AttackScope scope(model);
   auto diversity = options.diversity;
   Passes probe;

@@ -15,7 +15,7 @@ AttackResult ti_fgsm(const Classifier& model, const at::Tensor& x, const at::Ten
   validate_budget(options.budget, kTiFgsm, {Norm::linf, Norm::l2});
   check_batch(model, x, y, kTiFgsm);
   check_images(x, kTiFgsm);
-  const auto kernel = kernel_of(options.smoothing);
+  const auto kernel = kernel_of(options.smoothing, kTiFgsm);
   const MomentumForm form{
       .where = kTiFgsm,
       .momentum = options.momentum,

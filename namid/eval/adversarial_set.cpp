@@ -82,7 +82,7 @@ std::optional<attacks::Norm> read_norm(const Reader& reader) {
   const auto& names = EnumNames<attacks::Norm>::kNames;
   const auto found = std::find(names.begin(), names.end(), text);
   if (found == names.end())
-    reader.fail("norm", str("expected linf, l2, l1, l0 or wasserstein, got '", text, "'"));
+    reader.fail("norm", str("expected linf, l2, l1, l0, wasserstein or none, got '", text, "'"));
   return static_cast<attacks::Norm>(found - names.begin());
 }
 

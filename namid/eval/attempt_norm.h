@@ -16,7 +16,8 @@ inline double norm_of(const AttemptRow& attempt, attacks::Norm norm) {
     case attacks::Norm::l1:
       return attempt.l1;
     case attacks::Norm::l0:
-      break;  // no suite has it: make_suite
+    case attacks::Norm::none:
+      break;  // no suite has them: make_suite
     case attacks::Norm::wasserstein:
       return attempt.wasserstein.value_or(0);
   }

@@ -120,6 +120,7 @@ at::Tensor nearest_eight_bit(const at::Tensor& x, const at::Tensor& x_adv,
         round_each(sample, out);
         break;
       case Norm::wasserstein:
+      case Norm::none:
         round_in_linf(sample, 1, out);
         break;
     }

@@ -183,6 +183,11 @@ std::vector<Member> parse_list(const std::string& text) {
   for (const auto& part : split(text)) {
     members.push_back(parse_member(part));
     const auto& name = members.back().attack;
+    for (const auto& info : attacks::unbounded_attacks())
+      if (name == info.name)
+        throw OptionError(str("[evaluate] suite: no norm bounds ", name,
+                              ", so that no suite has it; ", "give `namid attack --attack ", name,
+                              "`"));
     if (!is_attack(name)) {
       std::vector<std::string> known;
       for (const auto& suite : list_suites()) known.emplace_back(suite.name);

@@ -132,6 +132,8 @@ double Verdict::norm(attacks::Norm kind) const {
     case attacks::Norm::wasserstein:
       return coupling && coupling->problem.empty() ? coupling->mean_cost
                                                    : std::numeric_limits<double>::infinity();
+    case attacks::Norm::none:
+      return 0;
   }
   return std::numeric_limits<double>::quiet_NaN();
 }
@@ -168,6 +170,8 @@ double allowed_norm(const attacks::Budget& budget) {
       return budget.epsilon;
     case attacks::Norm::wasserstein:
       return budget.epsilon * (1 + 1e-3);
+    case attacks::Norm::none:
+      return std::numeric_limits<double>::infinity();
   }
   return 0;
 }

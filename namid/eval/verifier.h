@@ -77,7 +77,7 @@ struct Claimed {
 std::string refusal_text(const Verdict& verdict, const attacks::Budget& budget);
 
 /// Largest norm that passes for epsilon: L∞ epsilon + 1e-6, L2 and L1 epsilon (1 + 1e-5), L0
-/// epsilon, wasserstein epsilon (1 + 1e-3).
+/// epsilon, wasserstein epsilon (1 + 1e-3), none infinity.
 double allowed_norm(const attacks::Budget& budget);
 
 /// Checks x_adv against x, y and the budget with forwards of its own (`draws`); norms are

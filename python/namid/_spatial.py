@@ -15,7 +15,7 @@ from namid._scope import frozen_eval
 class SpatialGridResult:
     """What a grid of rotations and shifts did; rows belong to the rows of x."""
 
-    adv: torch.Tensor  # at the first cell that fools; x where none does
+    adv: torch.Tensor  # at the first cell that fools; x where none does, or x itself fools
     success: torch.Tensor  # bool (N)
     cell: torch.Tensor  # int64 (N): the first that fools, or -1
     rotation: torch.Tensor  # float64 (N), degrees, of that cell
@@ -54,8 +54,7 @@ def _run(function, model, x, y, request):
         request["num_classes"] = class_count(model, x)
         found = function(call, images, y, request)
     if images is not x:
-        untouched = ~found["success"].reshape(-1, 1, 1, 1)
-        found["adv"] = torch.where(untouched, x, found["adv"].to(x.dtype))
+        found["adv"] = torch.where(found["adv"] == images, x, found["adv"].to(x.dtype))
     return found
 
 
@@ -65,8 +64,8 @@ def spatial_grid(model, x, y, *, seed=0, **keywords):
     return SpatialGridResult(**_run(_C.run_spatial_grid, model, x, y, request))
 
 
-def spatial_flow(model, x, y, **keywords):
-    request = {"options": _FLOW_TABLE.paths(keywords)}
+def spatial_flow(model, x, y, *, loss=None, gradient=None, **keywords):
+    request = {"loss": loss, "gradient": gradient, "options": _FLOW_TABLE.paths(keywords)}
     return SpatialFlowResult(**_run(_C.run_spatial_flow, model, x, y, request))
 
 
@@ -85,8 +84,12 @@ describe(
     spatial_flow,
     name="spatial_flow",
     summary="pixels moved by a smooth flow field, found by L-BFGS (xiao2018).",
-    lines=["model: callable from a float batch in [0,1] to logits; x: (N, C, H, W); y: (N) int64."],
+    lines=[
+        "model: callable from a float batch in [0,1] to logits; x: (N, C, H, W); y: (N) int64.",
+        "loss, gradient: callables in place of the margin (namid.adaptive).",
+    ],
     positional=("model", "x", "y"),
     table=_FLOW_TABLE,
+    more=[("loss", None), ("gradient", None)],
     returns=SpatialFlowResult,
 )

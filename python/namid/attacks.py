@@ -23,7 +23,8 @@ class AttackInfo:
     paper: str  # key in docs/papers.bib
     norms: tuple
     targeted: bool  # can move towards a given class
-    gradient: bool  # needs gradients; takes loss= and gradient=
+    gradient: bool  # needs gradients
+    own_loss: bool  # takes a callable loss=; of those that need gradients also gradient=
     min_classes: int
 
 
@@ -79,7 +80,8 @@ def run(name, model, x, y, *, seed=0, loss=None, gradient=None, targets=None, su
 def _make(info):
     table = Table(_C.attack_options(info.name))
 
-    if info.gradient and "loss" in table.rows:
+    hooked = info.gradient and info.own_loss
+    if hooked and "loss" in table.rows:
         table.rows["loss"] = {**table.rows["loss"], "type": "hook"}
 
     def attack(model, x, y, **keywords):
@@ -91,7 +93,7 @@ def _make(info):
         "model: callable from a float batch in [0,1] to logits; x: (N, ...) float; y: (N) int64.",
         f"norms: {', '.join(info.norms)}.",
     ]
-    if info.gradient:
+    if hooked:
         lines.append("loss, gradient: callables in place of the attack's own (namid.adaptive).")
     lines.append("surrogate: a model that the attack sees instead; `model` judges (transfer).")
     if info.targeted:
@@ -103,7 +105,7 @@ def _make(info):
         lines=lines,
         positional=("model", "x", "y"),
         table=table,
-        more=(hooks if info.gradient else []) + aims + [("surrogate", None), ("seed", 0)],
+        more=(hooks if hooked else []) + aims + [("surrogate", None), ("seed", 0)],
         returns=AttackResult,
     )
 

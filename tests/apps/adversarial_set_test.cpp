@@ -311,6 +311,34 @@ TEST_F(AdversarialSetCli, InL0TheRadiusCountsEntries) {
              "norm: expected linf or l2 or l1, got l0");
 }
 
+TEST_F(AdversarialSetCli, WhatNoNormBoundsIsWrittenAndVerifiedInTheBoxAlone) {
+  const std::string common = " --test-limit 40 --threads 1 --quiet --json --out " +
+                             folder_->path().string() + " --attack ";
+  for (const std::string attack : {"spatial-grid --attack-rotations 3 --attack-shifts 3",
+                                   "spatial-flow --attack-steps 10 --attack-smoothness 0.01"}) {
+    const auto ran = run_program("attack " + model() + common + attack);
+    ASSERT_EQ(ran.code, 0) << ran.text;
+    const auto result = json::parse(ran.text);
+    EXPECT_GT(result["fooled"], result["n"].get<int>() - result["natural"]["correct"].get<int>());
+    EXPECT_EQ(result["refuted"], 0);
+    const auto name = attack.substr(0, attack.find(' '));
+    const auto set =
+        eval::read_adversarial_set(*folder_ / ("attack/" + name + "-001/adversarial.npz"));
+    EXPECT_EQ(set.norm, attacks::Norm::none);
+    EXPECT_GT((set.x_adv - natural().narrow(0, 0, 40)).abs().max().item<float>(), 0.1);
+    expect_end(command(set, "--test-limit 40"), 0, "every claim holds", "no norm");
+    expect_end(command(set, "--test-limit 40 --norm linf --epsilon 0.01"), 6, "outside the ball");
+    auto outside = set;
+    const auto row = set.success.nonzero()[0][0].item<std::int64_t>();
+    outside.x_adv[row][0][0][0] = 1.5;
+    expect_end(command(outside, "--test-limit 40"), 6, "outside the box");
+  }
+  expect_end("attack " + model() + " --attack spatial-grid --epsilon 0.1", 2, "--epsilon");
+  expect_end("evaluate " + model() + " --suite 'pgd, spatial-grid'", 2,
+             "no norm bounds spatial-grid", "namid attack --attack spatial-grid");
+  expect_end("list attacks", 0, "spatial-flow", "linf 8/255");
+}
+
 TEST_F(AdversarialSetCli, AnInterruptedAttackStartsAgainAndEndsWithTheSameSet) {
   const auto out = " --name again --out " + folder_->path().string();
   ASSERT_EQ(run_program("attack " + model() + kAttack + out).code, 0);

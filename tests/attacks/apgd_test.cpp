@@ -288,11 +288,11 @@ TEST(Apgd, RefusesBeforeTheFirstPassAndSaysWhatToDo) {
     return message_of([&] { apgd(model, x, y, options, {.passes = &passes}); });
   };
   EXPECT_EQ(refusal({.larger_epsilon = true}),
-            "[apgd] larger_epsilon: needs the norm l1 and at least 3 steps, got linf and 100; "
+            "[apgd-ce] larger_epsilon: needs the norm l1 and at least 3 steps, got linf and 100; "
             "leave it auto");
   EXPECT_NE(refusal({.budget = {Norm::l1, 4}, .steps = 2, .larger_epsilon = true}).find("3 steps"),
             std::string::npos);
-  EXPECT_EQ(refusal({.rho = 1.5}), "[apgd] rho: expected a number in [0, 1], got 1.5");
+  EXPECT_EQ(refusal({.rho = 1.5}), "[apgd-ce] rho: expected a number in [0, 1], got 1.5");
   EXPECT_EQ(message_of([&] { apgd_t(model, x, y, {}, {.passes = &passes}); }),
             "[apgd-t] needs at least 4 classes for its targeted loss, the model has 3; use "
             "apgd-ce");

@@ -354,6 +354,8 @@ TEST(MinimumNorm, SayWhatTheyDoNotKnow) {
               deepfool(model, x, y, {.budget = {Norm::l1, 1}});
             }),
             "[deepfool] norm: expected l2 or linf, got l1");
+  EXPECT_EQ(message_of([&] { cw(model, x, y, {.compat = Compat::torchattacks}); }),
+            "[cw] compat: expected none or reference, got torchattacks");
   EXPECT_EQ(message_of([&] { deepfool(model, x, y, {.compat = Compat::reference}); }),
             "[deepfool] compat: expected none or foolbox or torchattacks, got reference");
   Context replaced;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every attack of the registry keeps whatever it is given: 120,960 samples with models,
-// images, labels, radii and options all drawn at random.
+// What every attack of the registry keeps whatever it is given: more than 100,000 samples with
+// models, images, labels, radii and options all drawn at random.
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <cmath>
@@ -13,7 +13,7 @@ namespace namid::attacks {
 namespace {
 
 constexpr std::int64_t kBatchSize = 64;
-constexpr int kBatches = 42;  // of each of 45 pairs of attack and norm
+constexpr int kBatches = 42;  // of each pair of attack and norm
 constexpr std::int64_t kSearches = 2, kBisections = 3;
 
 struct PropertyCase {

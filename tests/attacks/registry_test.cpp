@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namid/attacks/registry.h"
 
+#include <algorithm>
 #include <set>
 
 #include "attacks/toy.h"
+#include "namid/attacks/compat.h"
 #include "namid/attacks/pgd.h"
 
 namespace namid::attacks {
@@ -28,6 +30,58 @@ TEST(AttackRegistry, EveryEntryIsCompleteAndWorks) {
     }
   }
   EXPECT_TRUE(names.count("pgd"));
+}
+
+/// "attack_norm" of every test of AttackContract that is linked in.
+std::set<std::string> contracted_pairs() {
+  std::set<std::string> pairs;
+  const auto& unit = *::testing::UnitTest::GetInstance();
+  for (int i = 0; i < unit.total_test_suite_count(); ++i) {
+    const auto& suite = *unit.GetTestSuite(i);
+    if (!std::string(suite.name()).ends_with("/AttackContract")) continue;
+    for (int j = 0; j < suite.total_test_count(); ++j) {
+      const std::string name = suite.GetTestInfo(j)->name();  // Promise/0_apgd_ce_linf_batch1_12
+      const auto begin = name.find('_') + 1;
+      pairs.insert(name.substr(begin, name.find("_batch") - begin));
+    }
+  }
+  return pairs;
+}
+
+TEST(AttackRegistry, EveryAttackIsUnderTheContractInEveryNorm) {
+  const auto pairs = contracted_pairs();
+  for (const auto& info : attack_table())
+    for (const auto norm : info.norms) {
+      auto pair = str(info.name, "_", to_string(norm));
+      std::replace(pair.begin(), pair.end(), '-', '_');
+      EXPECT_TRUE(pairs.count(pair)) << pair;
+    }
+}
+
+TEST(AttackRegistry, EveryAttackRefusesTheFormsOfOthersThatItDoesNotHave) {
+  int with_forms = 0;
+  for (const auto& info : attack_table()) {
+    NamedAttack attack(info.name);
+    OptionSet set;
+    attack.add_options(set, "");
+    const auto& entries = set.entries();
+    if (std::none_of(entries.begin(), entries.end(),
+                     [](const OptionEntry& entry) { return entry.key == "compat"; }))
+      continue;
+    ++with_forms;
+    int refused = 0;
+    for (const std::string form : EnumNames<Compat>::kNames) {
+      set.set("compat", form);
+      const auto said = message_of([&] {
+        attack(curved({1, 8, 8}), images(2, {1, 8, 8}), labels(2, 4));
+      });
+      if (said == "no such error") continue;
+      ++refused;
+      EXPECT_EQ(said.find(str("[", info.name, "] compat: expected none or ")), 0u) << said;
+    }
+    EXPECT_GE(refused, 2) << info.name << ": nothing has the forms of all";
+  }
+  EXPECT_GE(with_forms, 10);
 }
 
 TEST(AttackRegistry, OptionsSetByTextReachTheAttack) {

@@ -45,7 +45,7 @@ TEST_F(SpatialGolden, TheGridFoolsWhatItFoolsInTheReference) {
   expect_values(found.dy, {-3, -3}, 1e-12);
   EXPECT_TRUE(at::equal(found.failing, at::tensor({81, 86}, at::kLong))) << found.failing;
   expect_values(found.worst_loss, {2.616503, 2.606597}, 2e-5);
-  EXPECT_EQ(found.passes.forwards, 250);
+  EXPECT_EQ(found.passes.forwards, 2 * (1 + 125));
   EXPECT_EQ(found.passes.backwards, 0);
 }
 
@@ -101,17 +101,33 @@ TEST(SpatialGrid, FindsWhatTryingCellByCellFinds) {
 TEST(SpatialGrid, DrawnCellsAreEachSamplesOwnAndIndependentOfTheBatch) {
   const auto model = curved({1, 6, 6});
   const auto x = images(6, {1, 6, 6});
-  const auto y = (model(x).argmax(1) + 1) % 4;  // wrong everywhere: the first cell is taken
+  const auto y = model(x).argmax(1);
   const SpatialGridOptions options{.max_rotation = 20, .max_shift = 1, .draws = 10};
   const auto found = spatial_grid(model, x, y, options, {.random = Random(3, "spatial")});
   EXPECT_EQ(found.cells, 10);
-  EXPECT_LE(found.rotation.abs().max().item<double>(), 20);
-  EXPECT_LE(found.dx.abs().max().item<double>(), 1);
-  EXPECT_FALSE(at::equal(found.rotation[0], found.rotation[1]));
+  EXPECT_LE(found.worst_rotation.abs().max().item<double>(), 20);
+  EXPECT_LE(found.worst_dx.abs().max().item<double>(), 1);
+  EXPECT_FALSE(at::equal(found.worst_rotation[0], found.worst_rotation[1]));
   const auto one = spatial_grid(model, x.narrow(0, 4, 1), y.narrow(0, 4, 1), options,
                                 {.random = Random(3, "spatial")});
-  EXPECT_TRUE(at::equal(one.rotation, found.rotation.narrow(0, 4, 1)));
+  EXPECT_TRUE(at::equal(one.worst_rotation, found.worst_rotation.narrow(0, 4, 1)));
   EXPECT_TRUE(at::equal(one.failing, found.failing.narrow(0, 4, 1)));
+}
+
+TEST(SpatialGrid, AnImageThatIsWrongAsItIsIsASuccessAndComesBackAsItIs) {
+  const auto model = curved({1, 6, 6});
+  const auto x = images(8, {1, 6, 6});
+  const auto y = (model(x).argmax(1) + 1) % 4;
+  // No move at all: every cell is x but for the rounding of the interpolation.
+  const SpatialGridOptions still{.rotations = 1, .shifts = 1};
+  for (const auto& options : {still, SpatialGridOptions{.rotations = 2, .shifts = 2}}) {
+    const auto found = spatial_grid(model, x, y, options);
+    EXPECT_TRUE(found.success.all().item<bool>());
+    EXPECT_TRUE(same_bits(found.x_adv, x));
+    EXPECT_TRUE(at::equal(found.cell, at::full({8}, -1, at::kLong)));
+    EXPECT_EQ(found.passes.forwards, 8 * (found.cells + 1));
+    EXPECT_GT(found.failing.sum().item<std::int64_t>(), 0) << "cells are tried all the same";
+  }
 }
 
 TEST(SpatialGrid, UnfitArgumentsAreRefusedBeforeTheFirstPass) {

@@ -6,6 +6,7 @@
 #include "namid/attacks/losses.h"
 #include "namid/attacks/mi_fgsm.h"
 #include "namid/attacks/norms.h"
+#include "namid/attacks/pgd.h"
 #include "namid/attacks/ti_dim.h"
 #include "namid/attacks/ti_fgsm.h"
 
@@ -60,23 +61,23 @@ TEST(TransferGolden, APlacedImageIsTheReferences) {
 
 TEST(TransferGolden, TheGaussianKernelIsTheReferences) {
   expect_values(
-      kernel_of(Smoothing{})[7].slice(0, 0, 8),
+      kernel_of(Smoothing{}, "ti-dim")[7].slice(0, 0, 8),
       {.00032552, .00107418, .00294988, .00674159, .01282188, .02029424, .02673162, .02930283},
       2e-5);
-  EXPECT_NEAR(kernel_of(Smoothing{})[0][0].item<double>(), 3.6163e-6, 1e-10);
+  EXPECT_NEAR(kernel_of(Smoothing{}, "ti-dim")[0][0].item<double>(), 3.6163e-6, 1e-10);
 }
 
 TEST(Smoothing, KernelsSumToOneAndAreSymmetric) {
   for (const auto kernel : {Kernel::gaussian, Kernel::linear, Kernel::uniform}) {
     for (const int size : {1, 3, 15}) {
-      const auto made = kernel_of({.kernel = kernel, .kernel_size = size});
+      const auto made = kernel_of({.kernel = kernel, .kernel_size = size}, "ti-fgsm");
       EXPECT_NEAR(made.sum().item<double>(), 1, 1e-6);
       EXPECT_TRUE(at::allclose(made, made.t()));
       EXPECT_TRUE(at::allclose(made, made.flip({0, 1})));
     }
   }
-  EXPECT_EQ(message_of([] { kernel_of({.kernel_size = 4}); }),
-            "[attack] kernel_size: expected an odd number, got 4");
+  EXPECT_EQ(message_of([] { kernel_of({.kernel_size = 4}, "ti-dim"); }),
+            "[ti-dim] kernel_size: expected an odd number, got 4");
 }
 
 TEST(Diversity, PlacedAsTorchInterpolatesForEverySize) {
@@ -169,11 +170,13 @@ TEST(MiFgsm, WithoutMomentumItIsPgdFromX) {
   const auto model = curved({1, 8, 8});
   const auto x = images(3, {1, 8, 8});
   const auto y = labels(3, 4);
-  const auto ours = mi_fgsm(model, x, y, {.momentum = {.decay = 0}});
-  Context context;
-  EXPECT_TRUE(at::allclose(
-      ours.x_adv, mi_fgsm(model, x, y, {.momentum = {.decay = 0}, .judge = Judge::best}).x_adv));
-  EXPECT_LE(perturbation_norms(ours.x_adv, x, Norm::linf).max().item<double>(), 8.0 / 255 + 1e-6);
+  for (const auto norm : {Norm::linf, Norm::l2}) {
+    const Budget budget{norm, usual_radius(norm)};
+    const auto ours = mi_fgsm(model, x, y, {.budget = budget, .momentum = {.decay = 0}});
+    const auto theirs = pgd(model, x, y, {.budget = budget, .steps = 10, .start = Start::none});
+    EXPECT_TRUE(at::allclose(ours.x_adv, theirs.x_adv, 0, 1e-6)) << to_string(norm);
+    EXPECT_TRUE(at::equal(ours.step, theirs.step));
+  }
 }
 
 TEST(TransferAttacks, SayWhatTheyDoNotKnow) {
@@ -184,6 +187,10 @@ TEST(TransferAttacks, SayWhatTheyDoNotKnow) {
               mi_fgsm(model, x, y, {.budget = {Norm::l1, 1}});
             }),
             "[mi-fgsm] norm: expected linf or l2, got l1");
+  EXPECT_EQ(message_of([&] {
+              mi_fgsm(model, x, y, {.budget = {Norm::l2, 1}, .compat = Compat::torchattacks});
+            }),
+            "[mi-fgsm, torchattacks] norm: expected linf, got l2");
   EXPECT_EQ(message_of([&] { ti_dim(model, x, y, {.compat = Compat::foolbox}); }),
             "[ti-dim] compat: expected none or reference, got foolbox");
   EXPECT_EQ(message_of([&] { fgsm(model, x, y, {.loss = AttackLoss::kl}); }),

@@ -105,6 +105,43 @@ TEST(Verifier, ReadsTheFirstOfEqualLogits) {
   EXPECT_EQ(readings[1].margin, 1);
 }
 
+/// Says for three images, call after call, what `said` holds: the class of the largest logit, 2.
+models::Classifier saying(const std::vector<std::vector<std::int64_t>>& said, int& calls) {
+  return models::Classifier(
+      [said, &calls](const at::Tensor& x) {
+        auto logits = at::zeros({x.size(0), 3});
+        const auto& now = said[static_cast<std::size_t>(calls++) % said.size()];
+        for (std::size_t i = 0; i < now.size(); ++i)
+          logits[static_cast<std::int64_t>(i)][now[i]] = 2;
+        return logits;
+      },
+      {.name = "saying", .num_classes = 3, .input_shape = {1}});
+}
+
+TEST(Verifier, TheMajorityOfTheDrawsDecidesAndMarginsAreMeans) {
+  int calls = 0;
+  const auto model = saying({{0, 1, 2}, {0, 0, 2}, {1, 0, 0}, {1, 0, 1}, {0, 2, 0}}, calls);
+  const auto x = at::full({3, 1}, 0.5);
+  const auto y = at::zeros({3}, at::kLong);
+  const auto readings = read_model(model, x, y, 5);
+  EXPECT_EQ(calls, 5);
+  EXPECT_EQ(readings[0].prediction, 0) << "three of five, the last draw among them";
+  EXPECT_EQ(readings[1].prediction, 0) << "three of five, neither the first nor the last";
+  EXPECT_EQ(readings[2].prediction, 0) << "two against two: the lowest class";
+  EXPECT_DOUBLE_EQ(readings[0].margin, (3 * 2 - 2 * 2) / 5.0);
+  EXPECT_DOUBLE_EQ(readings[2].margin, (2 * 2 - 3 * 2) / 5.0);
+}
+
+TEST(VerifierPitfalls, OneLuckyDrawIsNoSuccess) {
+  int calls = 0;
+  const auto model = saying({{1}, {0}, {0}}, calls);
+  const auto x = at::full({1, 1}, 0.5);
+  const auto y = at::zeros({1}, at::kLong);
+  EXPECT_TRUE(verify(model, x, x, y, {Norm::linf, 0.1})[0].broken()) << "the first draw alone";
+  calls = 0;
+  EXPECT_FALSE(verify(model, x, x, y, {Norm::linf, 0.1}, 3)[0].broken());
+}
+
 TEST(Verifier, SaysTheFirstReasonAgainstAnImageWithItsFigure) {
   const Toy toy;
   const Budget budget{Norm::linf, kVerifiedEpsilon};

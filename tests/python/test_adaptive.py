@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import inspect
+
 import pytest
 import torch
 from helpers import batch, linear_model
@@ -41,6 +43,104 @@ def test_wasserstein_attacks_climb_a_loss_of_ones_own(name):
     assert (model(up.adv)[:, 0] > model(x)[:, 0] + 1e-3).all()
 
 
+def margin(x, logits, y):
+    """The largest other logit over that of y."""
+    others = logits.scatter(1, y[:, None], float("-inf")).amax(1)
+    return others - logits.gather(1, y[:, None])[:, 0]
+
+
+def cross_entropy(x, logits, y):
+    return torch.nn.functional.cross_entropy(logits, y, reduction="none")
+
+
+def hinge(x, logits, y):
+    return margin(x, logits, y).clamp_max(0)
+
+
+# What each attack climbs by itself, with few steps.
+OWN = {
+    "pgd": (cross_entropy, {"steps": 5}),
+    "apgd-ce": (cross_entropy, {"steps": 10}),
+    "fgsm": (cross_entropy, {}),
+    "mi-fgsm": (cross_entropy, {"steps": 5}),
+    "di-fgsm": (cross_entropy, {"steps": 5}),
+    "ti-fgsm": (cross_entropy, {"steps": 5}),
+    "ti-dim": (cross_entropy, {"steps": 5}),
+    "cw": (hinge, {"steps": 40, "searches": 3, "step_size": 0.05, "epsilon": 10}),
+    "ddn": (cross_entropy, {"steps": 40, "epsilon": 10}),
+    "fmn": (margin, {"steps": 20}),
+    "a3": (margin, {"steps": 5, "start_steps": 0}),
+    "frank-wolfe": (cross_entropy, {"steps": 5}),
+    "transport-pgd": (cross_entropy, {"steps": 5}),
+    "projected-sinkhorn": (cross_entropy, {"steps": 2, "sinkhorn_iterations": 20}),
+}
+LOGITS = [info.name for info in namid.attacks.table() if not info.own_loss]
+SAME_FORM = {"apgd-dlr", "apgd-t"}  # apgd-ce's; a loss of several classes in turn
+
+
+def own_case(name, shape=(1, 8, 8)):
+    model = torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(64, 16), torch.nn.Tanh(), torch.nn.Linear(16, 5)
+    )
+    x, _ = batch(6, classes=5, shape=shape)
+    return model, x, model(x).argmax(1), *OWN[name]
+
+
+def test_every_gradient_attack_takes_hooks_or_is_known_not_to():
+    gradient = {info.name for info in namid.attacks.table() if info.gradient}
+    assert set(LOGITS) == {"fab", "fab-t", "deepfool", "malt"}  # they need a gradient for each class
+    assert gradient == {*OWN, *LOGITS, *SAME_FORM}
+    for name in LOGITS:
+        signature = inspect.signature(getattr(namid.attacks, name.replace("-", "_")))
+        assert "gradient" not in signature.parameters and "loss" not in signature.parameters
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_the_attacks_own_loss_given_as_a_callable_changes_nothing(name):
+    model, x, y, loss, settings = own_case(name)
+    calls = []
+
+    def counted(x_adv, logits, labels):
+        calls.append(len(x_adv))
+        return loss(x_adv, logits, labels)
+
+    plain = namid.attacks.run(name, model, x, y, **settings)
+    given = namid.attacks.run(name, model, x, y, loss=counted, **settings)
+    assert calls
+    torch.testing.assert_close(given.adv, plain.adv, atol=1e-5, rtol=0)
+    assert torch.equal(given.success, plain.success)
+    assert not torch.equal(plain.adv, x)
+
+
+@pytest.mark.parametrize("name", set(OWN) - {"di-fgsm", "ti-dim"})  # these differentiate moved images
+def test_the_attacks_own_gradient_given_as_a_callable_changes_nothing(name):
+    model, x, y, loss, settings = own_case(name)
+
+    def gradient(x_adv, labels):
+        point = x_adv.detach().requires_grad_()
+        (found,) = torch.autograd.grad(loss(point, model(point), labels).sum(), point)
+        return found
+
+    plain = namid.attacks.run(name, model, x, y, **settings)
+    blind = namid.attacks.run(
+        name, lambda x: model(x.detach()).detach(), x, y, gradient=gradient, loss=loss, **settings
+    )
+    torch.testing.assert_close(blind.adv, plain.adv, atol=1e-5, rtol=0)
+    assert torch.equal(blind.success, plain.success)
+
+
+def test_a_flow_climbs_a_loss_of_ones_own():
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 16), torch.nn.Tanh(), torch.nn.Linear(16, 5))
+    x, _ = batch(6, classes=5, shape=(1, 8, 8))
+    y = model(x).argmax(1)
+    settings = {"steps": 10, "smoothness": 0.01}
+    plain = namid.attacks.spatial_flow(model, x, y, **settings)
+    given = namid.attacks.spatial_flow(model, x, y, loss=hinge, **settings)
+    torch.testing.assert_close(given.adv, plain.adv, atol=1e-5, rtol=0)
+    none = namid.attacks.spatial_flow(model, x, y, loss=lambda x, z, y: 0 * z.sum(1), **settings)
+    assert plain.success.any() and not none.success.any()
+
+
 def test_a_gradient_of_ones_own_replaces_autograd():
     model = linear_model()
     x, y = batch()
@@ -58,10 +158,12 @@ def test_a_gradient_of_ones_own_replaces_autograd():
     assert found.backwards == 40
 
 
-def test_attacks_that_use_no_loss_refuse_one():
+@pytest.mark.parametrize("name", LOGITS)
+@pytest.mark.parametrize("hook", [{"loss": margin}, {"gradient": lambda x, y: x}])
+def test_attacks_that_use_no_loss_refuse_one(name, hook):
     x, y = batch()
-    with pytest.raises(ValueError, match="loss"):
-        namid.attacks.fab(linear_model(), x, y, epsilon=0.1, loss=lambda x, z, y: z[:, 0])
+    with pytest.raises(ValueError, match=rf"\[{name}\].*loss"):
+        namid.attacks.run(name, linear_model(), x, y, epsilon=0.1, **hook)
 
 
 def test_hooks_of_the_wrong_kind_are_refused():

@@ -211,8 +211,9 @@ def test_rotations_and_shifts_of_foolbox():
     assert success.sum() > 1 and torch.equal(adv[0], x[0])
     assert torch.equal(adv[~success], x[~success])
     found = namid.attacks.spatial_grid(model, x, y, unit="foolbox")
-    assert torch.equal(found.success[1:], success[1:]) and torch.equal(found.adv[1:], adv[1:])
-    assert found.cells == 125 and found.forwards == 125 * 12 and (found.failing <= 125).all()
+    assert torch.equal(found.success, success) and torch.equal(found.adv, adv)
+    assert found.cell[0] == -1 and found.failing[0] > 0
+    assert found.cells == 125 and found.forwards == 126 * 12 and (found.failing <= 125).all()
     with pytest.raises(ValueError, match="not targeted"):
         fb.attacks.SpatialAttack()(fmodel, x, fb.TargetedMisclassification(y))
     with pytest.raises(ValueError, match="repeat"):

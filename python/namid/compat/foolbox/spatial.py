@@ -41,9 +41,7 @@ class SpatialAttack(Attack):
                 draws=0 if self.grid_search else self.random_steps, unit="foolbox",
                 seed=fresh_seed(),
             )  # fmt: skip
-            with torch.no_grad():
-                wrong = model.logits(x).argmax(1) != y
-            taken = (found.success & ~wrong).reshape(-1, 1, 1, 1)
+            taken = (found.cell >= 0).reshape(-1, 1, 1, 1)
             adv = torch.where(taken, found.adv * scale + low, x)
             with torch.no_grad():
                 success = model.logits(adv).argmax(1) != y
