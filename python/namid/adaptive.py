@@ -9,6 +9,13 @@ import torch
 
 from namid import _C
 from namid._scope import frozen_eval
+from namid._self_checks import (
+    EnoughDraws,
+    SelfChecks,
+    enough_draws,
+    gradient_agreement,
+    self_checks,
+)
 
 
 class _Substitute(torch.autograd.Function):
@@ -68,26 +75,62 @@ class Judgement:
     right: torch.Tensor  # int64 (N), of `draws`
     draws: int
     accuracy: float  # mean share of right answers: what one draw is expected to give
-    lower: float  # of the share of images right in most draws, Clopper-Pearson over the images
+    standard_error: float  # of accuracy, over images and draws
+    majority: float  # share of images right in more than half of the draws
+    lower: float  # of that share, Clopper-Pearson over the images
     upper: float
-    majority: float  # that share
+    voted: float  # share whose most frequent class is right, and beyond doubt the most frequent
+    always: float  # share of images right in every draw
+    ever: float  # share of images right in some draw
     confidence: float
 
 
-def judge(model, x, y, *, draws=20, confidence=0.95, batch_size=256):
-    """Classifies x `draws` times, in eval mode without gradients. An image counts as right that is
-    so in more than half of the draws; the interval is of the share of such images."""
+def _beyond_doubt(first, second):
+    """Whether `first` of first + second answers are too many for a fair coin (two-sided, p 0.001;
+    cohen2019 abstains otherwise)."""
+    n = first + second
+    tail = sum(math.comb(n, k) for k in range(first, n + 1))
+    return 2 * tail / 2**n <= 0.001
+
+
+def judge(model, x, y, *, draws=100, confidence=0.95, batch_size=256):
+    """Classifies x `draws` times, in eval mode without gradients. `accuracy` is for a model that
+    answers by one draw, `voted` for one that answers by many and abstains, which counts as wrong,
+    where the two most frequent classes cannot be told apart; `always` and `ever` lie around both.
+    Fix the images before: an attack that chose them by the same draws flatters itself."""
     if draws < 1:
         raise ValueError(f"judge: draws: expected >= 1, got {draws}")
-    right = torch.zeros(len(x), dtype=torch.int64)
+    counts = None
     with frozen_eval(model), torch.no_grad():
         for _ in range(draws):
-            for rows in torch.arange(len(x)).split(batch_size):
-                right[rows] += (model(x[rows]).argmax(1) == y[rows]).long().cpu()
+            answers = torch.cat([model(part) for part in x.split(batch_size)])
+            if counts is None:
+                counts = torch.zeros(len(x), answers.shape[1], dtype=torch.int64)
+            counts += torch.nn.functional.one_hot(answers.argmax(1).cpu(), answers.shape[1])
+    right = counts.gather(1, y.cpu()[:, None])[:, 0]
+    top, classes = counts.topk(min(2, counts.shape[1]), 1)
+    clear = torch.tensor([_beyond_doubt(*map(int, pair)) for pair in top])
     most = int((2 * right > draws).sum())
     lower, upper = _C.clopper_pearson(most, len(x), confidence)
-    share = float(right.double().mean() / draws)
-    return Judgement(right, draws, share, lower, upper, most / len(x), confidence)
+    share = right.double() / draws
+
+    def of(rows):
+        return float(rows.double().mean())
+
+    return Judgement(
+        right=right,
+        draws=draws,
+        accuracy=of(share),
+        standard_error=float((share.var(unbiased=False) / len(x)).sqrt()),
+        majority=most / len(x),
+        lower=lower,
+        upper=upper,
+        voted=of(clear & (classes[:, 0] == y.cpu())),
+        always=of(right == draws),
+        ever=of(right > 0),
+        confidence=confidence,
+    )
 
 
-__all__ = ["Judgement", "bpda", "eot", "judge"]
+__all__ = ["EnoughDraws", "Judgement", "SelfChecks", "bpda", "enough_draws", "eot"]
+__all__ += ["gradient_agreement", "judge", "self_checks"]

@@ -22,6 +22,12 @@ TEST(A3, TheScheduleIsThePapers) {
   }
 }
 
+TEST(A3, StepsAreTheGoldenOnes) {
+  const std::vector<double> golden{1, .972862, .89472, .775, .628142, .471858, .325, .20528};
+  for (int t = 0; t < 8; ++t)
+    EXPECT_NEAR(a3_step(t, 8), golden[static_cast<std::size_t>(t)], 5e-7) << t;
+}
+
 TEST(A3, StepsFallFromTheRadiusAlongACosine) {
   EXPECT_DOUBLE_EQ(a3_step(0, 8), 1);
   EXPECT_DOUBLE_EQ(a3_step(0, 25), 1);

@@ -74,6 +74,11 @@ TEST_F(MinimumNormGolden, FmnIsTheReferences) {
                 {.036085}, 2e-4);
   expect_values(perturbation_norms(at(Norm::l1, 100, 1.02).x_adv, x, Norm::l1).slice(0, 0, 1),
                 {.352469}, 2e-4);
+  for (const auto norm : {Norm::l2, Norm::l1}) {
+    const auto second = at(norm, 100, 1.02);
+    EXPECT_FALSE(second.success[1].item<bool>()) << "its ascent flips between two classes";
+    EXPECT_TRUE(same_bits(second.x_adv[1], x[1]));
+  }
   for (const int steps : {20, 100}) expect(at(Norm::l0, steps, 1.02), Norm::l0, {1, 1}, {7, 3});
   const auto faithful = at(Norm::l2, 100, 1);
   EXPECT_TRUE(same_bits(faithful.x_adv, x)) << "ends on the boundary of a linear model";

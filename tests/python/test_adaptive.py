@@ -223,6 +223,68 @@ def test_judge_counts_draws_and_gives_an_interval():
     assert found.right[:3].tolist() == [50, 0, 50] and 25 < found.right[3] < 45
     assert found.majority == 0.75 and found.lower < 0.75 < found.upper
     assert found.accuracy == pytest.approx((100 + int(found.right[3])) / 200)
+    assert found.always == 0.5 and found.ever == 0.75
+    shares = found.right.double() / 50
+    assert found.standard_error == pytest.approx(float(shares.std(unbiased=False)) / 2)
+
+
+@pytest.mark.parametrize("wrong, voted", [(0, True), (2, True), (4, False), (10, False)])
+def test_a_vote_abstains_where_two_classes_cannot_be_told_apart(wrong, voted):
+    """Of 20 answers: 18 to 2 has p 0.0004, 16 to 4 has p 0.012."""
+    turn = iter([1] * wrong + [0] * (20 - wrong))
+    model = lambda x: torch.eye(3)[[next(turn)]]  # noqa: E731
+    found = adaptive.judge(model, torch.zeros(1, 1), torch.zeros(1, dtype=torch.int64), draws=20)
+    assert found.voted == float(voted) and found.right.item() == 20 - wrong
+
+
+def rounded_model(levels=16):
+    inner = linear_model(classes=3)
+    through = adaptive.bpda(lambda x: (x * levels).round() / levels)
+    return inner, lambda x: inner(through(x))
+
+
+def test_the_slopes_of_a_linear_margin_agree_with_its_gradient():
+    x, y = batch(8)
+    inner, through = rounded_model()
+    logit = lambda x, z, y: z[:, 0]  # noqa: E731
+    exact = adaptive.gradient_agreement(inner, x, y, loss=logit)
+    torch.testing.assert_close(exact, torch.ones(8, dtype=torch.float64), atol=1e-4, rtol=0)
+    rough = adaptive.gradient_agreement(through, x, y, loss=logit, step=0.1)
+    assert (rough > 0.9).all() and (rough < 1 - 1e-6).any()
+    backwards = adaptive.bpda(inner, lambda x: -inner(x))
+    assert (adaptive.gradient_agreement(backwards, x, y, loss=logit) < -0.999).all()
+    flat = adaptive.gradient_agreement(lambda x: inner(x) * 0, x, y)
+    assert torch.equal(flat, torch.zeros(8, dtype=torch.float64))
+    with pytest.raises(ValueError, match="directions"):
+        adaptive.gradient_agreement(inner, x, y, directions=0)
+
+
+def test_draws_are_doubled_until_gradients_agree():
+    torch.manual_seed(0)
+    x, y = batch(64)
+    model = linear_model()
+    assert adaptive.enough_draws(model, x, y) == adaptive.EnoughDraws(20, pytest.approx(1), True)
+    noisy = lambda x: model(x) + 6 * (x.flatten(1) @ torch.randn(12, 3))  # noqa: E731
+    found = adaptive.enough_draws(noisy, x, y, draws=1, wanted=0.6)
+    assert found.enough and found.draws > 1 and found.cosine >= 0.6
+    never = adaptive.enough_draws(lambda x: x.flatten(1) @ torch.randn(12, 3), x, y, draws=2, most=5)
+    assert never.draws == 4 and not never.enough
+    with pytest.raises(ValueError, match="draws"):
+        adaptive.enough_draws(model, x, y, draws=0)
+
+
+def test_self_checks_pass_a_sound_substitute_and_name_what_a_bad_one_fails():
+    x, _ = batch(32)
+    inner, through = rounded_model()
+    y = through(x).argmax(1)
+    sound = adaptive.self_checks(through, inner, x, y, epsilon=0.1, steps=20, queries=200)
+    assert sound.passed and sound.agreement > 0.5 and sound.natural == 1
+    assert sound.robust <= sound.square and list(sound.sweep.values())[-1] == 0
+    wrong_way = adaptive.bpda(lambda x: (x * 16).round() / 16, lambda x: -x)
+    bad = adaptive.self_checks(
+        lambda x: inner(wrong_way(x)), inner, x, y, epsilon=0.1, steps=20, start="none", queries=200
+    )
+    assert set(bad.failed) == {"agreement", "bare", "sweep", "square"}
 
 
 def test_evaluate_lets_draws_vote_on_a_model_that_draws(tmp_path):
