@@ -8,20 +8,18 @@ namespace namid::attacks {
 
 AttackResult fgsm(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                   const FgsmOptions& options, const Context& context) {
-  constexpr std::string_view kWhere = "fgsm";
-  validate(options, kWhere);
-  validate_budget(options.budget, kWhere);
-  check_batch(model, x, y, kWhere);
+  constexpr std::string_view kFgsm = "fgsm";
+  validate(options, kFgsm);
   if (options.loss == AttackLoss::kl)
     throw OptionError("[fgsm] loss: kl has no gradient at x; use cross_entropy, margin or dlr");
-  return pgd(model, x, y,
-             {.budget = options.budget,
-              .steps = 1,
-              .step_size = options.budget.epsilon,
-              .start = Start::none,
-              .loss = options.loss,
-              .targeted = options.targeted},
-             context);
+  return pgd_named(kFgsm, model, x, y,
+                   {.budget = options.budget,
+                    .steps = 1,
+                    .step_size = options.budget.epsilon,
+                    .start = Start::none,
+                    .loss = options.loss,
+                    .targeted = options.targeted},
+                   context);
 }
 
 }  // namespace namid::attacks

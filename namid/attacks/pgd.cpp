@@ -11,12 +11,10 @@
 namespace namid::attacks {
 namespace {
 
-constexpr std::string_view kPgd = "pgd";
-
 /// One run from a start point of its own.
 AttackResult climb(const Classifier& model, const Round& round, const PgdOptions& options,
-                   const Context& context) {
-  LossSurface surface(kPgd, model, round.y, climbed_loss(options.loss, options.targeted), context);
+                   const Context& context, std::string_view name) {
+  LossSurface surface(name, model, round.y, climbed_loss(options.loss, options.targeted), context);
   surface.average({.draws = options.eot});
   if (options.loss == AttackLoss::kl)
     surface.climb(climbed_loss(options.loss, false, surface.logits(round.x, 0)));
@@ -54,15 +52,22 @@ AttackResult climb(const Classifier& model, const Round& round, const PgdOptions
 
 AttackResult pgd(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                  const PgdOptions& options, const Context& context) {
-  validate(options, kPgd);
-  validate_budget(options.budget, kPgd);
-  check_batch(model, x, y, kPgd);
-  check_loss(options.loss, options.targeted, model.info().num_classes, kPgd);
+  return pgd_named("pgd", model, x, y, options, context);
+}
+
+AttackResult pgd_named(std::string_view name, const Classifier& model, const at::Tensor& x,
+                       const at::Tensor& y, const PgdOptions& options, const Context& context) {
+  validate(options, name);
+  validate_budget(options.budget, name);
+  check_batch(model, x, y, name);
+  check_loss(options.loss, options.targeted, model.info().num_classes, name);
   if (options.loss == AttackLoss::kl && options.start == Start::none)
-    throw OptionError("[pgd] start: kl has no gradient at x; use uniform or gauss-0.001");
+    throw OptionError(
+        str("[", name, "] start: kl has no gradient at x; use uniform or gauss-0.001"));
   const AttackScope scope(model);
-  return run_rounds(kPgd, x, y, rounds(options), context,
-                    [&](const Round& round) { return climb(model, round, options, context); });
+  return run_rounds(name, x, y, rounds(options), context, [&](const Round& round) {
+    return climb(model, round, options, context, name);
+  });
 }
 
 }  // namespace namid::attacks

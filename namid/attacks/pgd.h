@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string_view>
+
 #include "namid/attacks/attack.h"
 #include "namid/attacks/best.h"
 #include "namid/attacks/losses.h"
@@ -65,5 +67,9 @@ constexpr int rounds(const PgdOptions& options, std::int64_t /*classes*/ = 0) {
 /// run::Interrupted.
 AttackResult pgd(const Classifier& model, const at::Tensor& x, const at::Tensor& y,
                  const PgdOptions& options = {}, const Context& context = {});
+
+/// `pgd` for an attack that is one of its forms and has the `name` in messages.
+AttackResult pgd_named(std::string_view name, const Classifier& model, const at::Tensor& x,
+                       const at::Tensor& y, const PgdOptions& options, const Context& context);
 
 }  // namespace namid::attacks

@@ -57,6 +57,16 @@ TEST(AttackPitfalls, ImagesOutsideTheBoxAreRefusedNotClipped) {
   }
 }
 
+TEST(AttackPitfalls, LogitsThatAreNotFiniteEndEveryAttackUnderItsName) {
+  const auto inner = curved({1, 3, 4});
+  const Classifier broken([inner](const at::Tensor& x) { return inner(x) / 0 * 0; }, inner.info());
+  const auto x = images(3, {1, 3, 4}), y = labels(3, 4);
+  for_each_attack([&](const NamedAttack& attack, const Budget&) {
+    const auto said = testing::message_of<NumericError>([&] { attack(broken, x, y); });
+    EXPECT_EQ(said.find(str("[", attack.info().name, "] ")), 0u) << said;
+  });
+}
+
 TEST(AttackPitfalls, LabelsAreTheGivenOnesNotThePredictions) {
   const auto model = curved({1, 3, 4});
   const auto x = images(6, {1, 3, 4}), other = (model(x).argmax(1) + 1) % 4;
