@@ -28,7 +28,7 @@ import peer_sides
 import torch
 from peer_published import EPSILON, PUBLISHED, published_table, signed
 
-KEY = ("model", "attack", "norm", "side", "seed", "images", "engine")
+KEY = ("model", "attack", "norm", "side", "seed", "images", "engine", "epsilon")
 
 
 def parse():
@@ -50,6 +50,9 @@ def parse():
     parser.add_argument("--out", default="build/peers.jsonl", type=pathlib.Path, help="JSON lines")
     parser.add_argument(
         "--published", action="store_true", help="the runs of published figures instead"
+    )
+    parser.add_argument(
+        "--epsilon", type=float, default=EPSILON, help="radius of the published runs in a ball"
     )
     parser.add_argument(
         "--engine", action="store_true", help="the network is compiled by namid, for all sides"
@@ -94,7 +97,7 @@ def measure(attack, side, model, itself, x, y, epsilon, seed, progress):
         other = peer_judge.predict(model, adv) != peer_judge.predict(itself, adv)
         verdict["predicted_otherwise"] = int(other.sum())
     settings = attack.budget(epsilon)
-    return {**verdict, "epsilon": radius, "settings": settings, "seconds": progress.seconds}
+    return {**verdict, "settings": settings, "seconds": progress.seconds}
 
 
 def part_of(out, key):
@@ -129,7 +132,9 @@ def run(options):
         images, labels = peer_models.load_images(name, options.data, options.images)
         for attack, side, seed in plan(options):
             x, y = images[: attack.most], labels[: attack.most]
-            values = (name, attack.name, attack.norm, side, seed, len(x), options.engine)
+            of_norm = options.epsilon if options.published else peer_models.radii(name)[attack.norm]
+            radius = of_norm if attack.bounded else None
+            values = (name, attack.name, attack.norm, side, seed, len(x), options.engine, radius)
             key = dict(zip(KEY, values))
             if tuple(key.values()) in done:
                 continue
@@ -141,8 +146,6 @@ def run(options):
             }
             progress = peer_progress.Progress(part_of(options.out, key), {**key, **about})
             try:
-                radii = peer_models.radii(name)
-                radius = EPSILON if options.published else radii[attack.norm]
                 found = measure(attack, side, model, itself, x, y, radius, seed, progress)
             except Exception as error:  # a library that cannot is a row of its own
                 found = {"error": f"{type(error).__name__}: {error}"}

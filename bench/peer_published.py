@@ -55,13 +55,16 @@ PUBLISHED = [
         bounded=False,
         draws=False,
     ),
-    Attack(
-        "spsa-1000x128",
-        "linf",
-        {"steps": 1000, "samples": 128},
-        {"namid": spsa},
-        most=100,
-        batch=10,
+    *(
+        Attack(
+            f"spsa-{steps}x128",
+            "linf",
+            {"steps": steps, "samples": 128},
+            {"namid": spsa},
+            most=100,
+            batch=10,
+        )
+        for steps in (100, 1000)
     ),
 ]
 
@@ -79,6 +82,7 @@ FIGURES = {
     ("lenet5_clntrained", "deepfool-150", "linf"): (100, None, None),
     ("lenet5_advtrained", "deepfool-50", "linf"): (7.42, None, None),
     ("lenet5_advtrained", "deepfool-150", "linf"): (8.41, None, None),
+    ("lenet5_clntrained", "spsa-100x128", "linf"): (100, None, None),  # that of 1,000 steps
     ("lenet5_clntrained", "spsa-1000x128", "linf"): (100, None, None),
     ("lenet5_advtrained", "spsa-1000x128", "linf"): (10, None, None),
     ("lenet5_clntrained", "ddn-1000", "l2"): (100, 1.388, 1.38),
