@@ -103,7 +103,7 @@ TEST(AdversarialSet, DamagedFilesAreNamedWithTheArray) {
     return message({{"x_adv", floats({1, 2})}, {"y", integers({0})}, {name, member}});
   };
   EXPECT_HAS(with("norm", io::npy_text("l3")),
-             "a.npz[norm.npy]: expected linf, l2, l1, l0 or wasserstein, got 'l3'");
+             "a.npz[norm.npy]: expected linf, l2, l1, l0, wasserstein or none, got 'l3'");
   EXPECT_HAS(with("norm", integers({2})), "expected a dtype of text");
   EXPECT_HAS(with("epsilon", floats({1}, -1)), "a.npz[epsilon.npy]: expected a number ≥ 0, got -1");
   EXPECT_HAS(with("epsilon", floats({2})), "expected one number, got 2");
