@@ -88,10 +88,10 @@ def append(path, row):
 
 
 def measure(attack, side, model, itself, x, y, epsilon, seed, progress):
+    """epsilon: None for a search of the smallest perturbation."""
     adv = attack.run(side, model, x, y, epsilon, seed, progress)
-    radius = epsilon if attack.bounded else None
-    verdict = peer_judge.judge(model, x, y, adv, attack.norm, radius)
-    if radius is None and attack.norm == "linf":
+    verdict = peer_judge.judge(model, x, y, adv, attack.norm, epsilon)
+    if epsilon is None and attack.norm == "linf":
         verdict |= signed(model, x, y, adv)
     if itself is not model:
         other = peer_judge.predict(model, adv) != peer_judge.predict(itself, adv)

@@ -98,6 +98,8 @@ def self_checks(model, bare, x, y, *, epsilon, attack=attacks.pgd, queries=1000,
     less than that on `model`, but for the accuracy that the step itself costs or gains. sweep: the
     accuracy falls to 0 as epsilon grows to 1. square: Square, with `queries`, leaves no less than
     the attack. `settings` go to the attack: more and smaller steps, since gradients are approximate."""
+    if not 0 < epsilon <= 1:
+        raise ValueError(f"self_checks: epsilon: expected above 0 and at most 1, got {epsilon}")
     with frozen_eval(model), frozen_eval(bare), torch.no_grad():
         natural, bare_natural = (
             float((each(x).argmax(1) == y).double().mean()) for each in (model, bare)

@@ -334,9 +334,6 @@ TEST_F(AdversarialSetCli, WhatNoNormBoundsIsWrittenAndVerifiedInTheBoxAlone) {
     expect_end(command(outside, "--test-limit 40"), 6, "outside the box");
   }
   expect_end("attack " + model() + " --attack spatial-grid --epsilon 0.1", 2, "--epsilon");
-  expect_end("evaluate " + model() + " --suite 'pgd, spatial-grid'", 2,
-             "no norm bounds spatial-grid", "namid attack --attack spatial-grid");
-  expect_end("list attacks", 0, "spatial-flow", "linf 8/255");
 }
 
 TEST_F(AdversarialSetCli, AnInterruptedAttackStartsAgainAndEndsWithTheSameSet) {

@@ -112,7 +112,8 @@ TEST(Cli, ListsEverythingAsTextMarkdownAndJson) {
     EXPECT_NE(run_program(command + " --markdown").text.find("|"), std::string::npos) << what;
     EXPECT_FALSE(json::parse(run_program(command + " --json").text).empty()) << what;
   }
-  EXPECT_NE(run_program("list attacks").text.find("pgd"), std::string::npos);
+  for (const auto* part : {"pgd", "linf 8/255", "spatial-flow"})
+    EXPECT_NE(run_program("list attacks").text.find(part), std::string::npos) << part;
   EXPECT_TRUE(json::parse(run_program("doctor --json").text).contains("torch"));
 }
 

@@ -168,6 +168,7 @@ TEST_F(EvaluateCliSlow, WrongOptionsAreTwoAndMakeNoFolder) {
       {"--suite 'square, square'", "stands twice"},
       {"--suite 'apgd-ce(targeted=true)'", "targeted"},
       {"--targeted=true", "targeted"},
+      {"--suite 'pgd, spatial-grid'", "no norm bounds spatial-grid"},
       {"--shard 3/2", "shard"},
       {"--shard half", "shard"},
       {"--decide 'robst>0.5'", "robst"},

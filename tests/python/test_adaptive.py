@@ -78,12 +78,14 @@ LOGITS = [info.name for info in namid.attacks.table() if not info.own_loss]
 SAME_FORM = {"apgd-dlr", "apgd-t"}  # apgd-ce's; a loss of several classes in turn
 
 
-def own_case(name, shape=(1, 8, 8)):
+def curved_case():
+    """A network with a hidden layer, images, and what it says of them."""
+    torch.manual_seed(0)
     model = torch.nn.Sequential(
         torch.nn.Flatten(), torch.nn.Linear(64, 16), torch.nn.Tanh(), torch.nn.Linear(16, 5)
     )
-    x, _ = batch(6, classes=5, shape=shape)
-    return model, x, model(x).argmax(1), *OWN[name]
+    x, _ = batch(6, classes=5, shape=(1, 8, 8))
+    return model, x, model(x).argmax(1)
 
 
 def test_every_gradient_attack_takes_hooks_or_is_known_not_to():
@@ -97,7 +99,7 @@ def test_every_gradient_attack_takes_hooks_or_is_known_not_to():
 
 @pytest.mark.parametrize("name", OWN)
 def test_the_attacks_own_loss_given_as_a_callable_changes_nothing(name):
-    model, x, y, loss, settings = own_case(name)
+    (model, x, y), (loss, settings) = curved_case(), OWN[name]
     calls = []
 
     def counted(x_adv, logits, labels):
@@ -112,9 +114,9 @@ def test_the_attacks_own_loss_given_as_a_callable_changes_nothing(name):
     assert not torch.equal(plain.adv, x)
 
 
-@pytest.mark.parametrize("name", set(OWN) - {"di-fgsm", "ti-dim"})  # these differentiate moved images
+@pytest.mark.parametrize("name", sorted(set(OWN) - {"di-fgsm", "ti-dim"}))  # these differentiate moved images
 def test_the_attacks_own_gradient_given_as_a_callable_changes_nothing(name):
-    model, x, y, loss, settings = own_case(name)
+    (model, x, y), (loss, settings) = curved_case(), OWN[name]
 
     def gradient(x_adv, labels):
         point = x_adv.detach().requires_grad_()
@@ -130,9 +132,7 @@ def test_the_attacks_own_gradient_given_as_a_callable_changes_nothing(name):
 
 
 def test_a_flow_climbs_a_loss_of_ones_own():
-    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 16), torch.nn.Tanh(), torch.nn.Linear(16, 5))
-    x, _ = batch(6, classes=5, shape=(1, 8, 8))
-    y = model(x).argmax(1)
+    model, x, y = curved_case()
     settings = {"steps": 10, "smoothness": 0.01}
     plain = namid.attacks.spatial_flow(model, x, y, **settings)
     given = namid.attacks.spatial_flow(model, x, y, loss=hinge, **settings)
@@ -285,6 +285,9 @@ def test_self_checks_pass_a_sound_substitute_and_name_what_a_bad_one_fails():
         lambda x: inner(wrong_way(x)), inner, x, y, epsilon=0.1, steps=20, start="none", queries=200
     )
     assert set(bad.failed) == {"agreement", "bare", "sweep", "square"}
+    for radius in (0, 2):
+        with pytest.raises(ValueError, match="self_checks: epsilon"):
+            adaptive.self_checks(through, inner, x, y, epsilon=radius)
 
 
 def test_evaluate_lets_draws_vote_on_a_model_that_draws(tmp_path):
