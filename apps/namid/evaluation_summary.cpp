@@ -34,6 +34,22 @@ std::string sampled_text(const json& sampled) {
              "], never above ", percent("bound"), " %\n");
 }
 
+std::string drawn_line(const std::string& name, const json& figures) {
+  const auto percent = [&](const char* key) {
+    return fixed(100 * figures.at(key).get<double>(), 2) + " %";
+  };
+  return str(name, ": ", percent("expected"), " of single draws right (standard error ",
+             percent("standard_error"), "), voted ", percent("voted"), ", always right ",
+             percent("always"), ", ever ", percent("ever"), "\n");
+}
+
+std::string drawn_text(const json& drawn) {
+  auto text = str("judged by ", drawn.value("draws", 0), " further draws of the model:\n",
+                  drawn_line("  initial accuracy", drawn.at("natural")));
+  if (drawn.contains("robust")) text += drawn_line("  robust accuracy", drawn.at("robust"));
+  return text;
+}
+
 /// What certificates and attacks say together.
 std::string two_sides(const json& result) {
   const auto& found = result["certificates"];
@@ -78,6 +94,7 @@ std::string evaluation_summary(const json& result, const run::RunFolder& folder)
           str("robust accuracy lies below ", fixed(100 * result["headline"].value("upper", 0.0), 2),
               " %; no lower bound (no certificates)\n");
   }
+  if (result.contains("drawn")) text += drawn_text(result["drawn"]);
   if (result.contains("certificates")) text += two_sides(result);
   if (result.contains("sampled")) text += sampled_text(result["sampled"]);
   if (result.contains("decision")) text += result["decision"].value("text", "") + "\n";

@@ -56,8 +56,11 @@ struct EvaluateOptions {
         field("sample_stage", &T::sample_stage,
               "attacks that end the suite and the number of images left, drawn at random, that "
               "each is run on, e.g. 'fab-t=300,square=300': an interval for the full suite"),
-        field("verdict_draws", &T::verdict_draws,
-              "passes that vote on each verdict, for models that draw random numbers", at_least(1)),
+        field(
+            "verdict_draws", &T::verdict_draws,
+            "passes that vote on each verdict, and as many that judge the worst images again, for "
+            "models that draw random numbers",
+            at_least(1)),
         field("gallery", &T::gallery, "adversarial images kept for the report", at_least(0)),
         field("confidence", &T::confidence, "level of the Clopper-Pearson intervals",
               between(0, 1)),
@@ -75,6 +78,7 @@ NAMID_CHECK_FIELDS(EvaluateOptions);
 ///    "per_class": [{"class", "n", "natural": A, "robust": A}],
 ///    "sampled" (with sampled stages, sampled.h), "surrogate" (of transfer attacks, surrogate.h),
 ///    "rescue" (of attacks in bfloat16, rescue.h),
+///    "drawn" (with verdict_draws > 1, drawn_verdicts.h),
 ///    "largest_norm", "compute_batch", "self_test" (null for a model that draws random numbers),
 ///    "decision" (with a stopping rule)}
 /// with A = {"correct", "accuracy", "lower", "upper", "confidence"} (Clopper-Pearson: sampling

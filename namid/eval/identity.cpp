@@ -55,7 +55,7 @@ std::string model_sha256(const Bench& bench) {
     add_text(hash, name);
     add_tensor(hash, tensor);
   }
-  if (state.empty()) add_tensor(hash, first_logits(bench));
+  if (state.empty() && bench.verdict_draws == 1) add_tensor(hash, first_logits(bench));
   return hash.hex();
 }
 

@@ -11,7 +11,8 @@
 namespace namid::eval {
 
 /// SHA-256 of name, class count, input shape, normalisation, and names, shapes and bytes of the
-/// state. A callable without state is told by its logits on the first compute batch instead.
+/// state. A callable without state is told by its logits on the first compute batch instead; with
+/// verdict_draws, where these are others each time, by its name and shape alone.
 std::string model_sha256(const Bench& bench);
 
 /// What a ledger is computed from, whatever the order of the data: "model", "data" (SHA-256 of

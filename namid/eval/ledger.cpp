@@ -104,6 +104,10 @@ Ledger::Ledger(const std::filesystem::path& path, const Identity& identity)
   } else {
     check_schema();
     check_identity(path.string(), this->identity(), identity);
+    if (identity.contains("verdict_draws") && !has_draws())
+      throw DataError(str(path.string(),
+                          ": has no table 'draws'; an earlier version began it, which kept no "
+                          "draws; start a new run instead"));
   }
   timed_ = attach_timings(true);
   statements_ = std::make_unique<Statements>(*database_);
@@ -154,6 +158,7 @@ void Ledger::create_schema(const Identity& identity) {
   Statement insert(*database_, "INSERT INTO meta VALUES(?,?)");
   insert.run("schema", kSchemaVersion);
   for (const auto& [key, value] : identity) insert.run(key, value);
+  if (identity.contains("verdict_draws")) create_draws();
   transaction.commit();
 }
 
@@ -187,6 +192,11 @@ std::vector<SampleRow> Ledger::samples() const {
                     .prediction = query.integer(2),
                     .correct = query.integer(3) != 0,
                     .margin = query.number(4)});
+  if (!has_draws()) return rows;
+  const auto held = draws("");
+  for (auto& row : rows)
+    if (const auto found = held.find({0, row.sample}); found != held.end())
+      row.drawn = found->second;
   return rows;
 }
 
@@ -218,6 +228,11 @@ std::vector<AttemptRow> Ledger::attempts(const std::string& attack) const {
                     .refuted = query.integer(13) != 0,
                     .eight_bit = query.integer(14) != 0,
                     .wasserstein = known(query.number(15))});
+  if (!has_draws()) return rows;
+  const auto held = draws(attack);
+  for (auto& row : rows)
+    if (const auto found = held.find({row.round, row.sample}); found != held.end())
+      row.drawn = found->second;
   return rows;
 }
 
@@ -252,6 +267,7 @@ std::vector<ImageRow> Ledger::images() const {
 void Ledger::add(const SampleRow& row) {
   statements_->add_sample.run(to_key(row.sample), row.label, row.prediction,
                               std::int64_t{row.correct}, row.margin);
+  if (row.drawn) add_draws("", 0, row.sample, *row.drawn);
 }
 
 void Ledger::add(const std::string& attack, const AttemptRow& row) {
@@ -262,6 +278,7 @@ void Ledger::add(const std::string& attack, const AttemptRow& row) {
                                row.wasserstein.value_or(std::nan("")));
   if (!std::isnan(row.seconds))
     statements_->add_timing.run(attack, row.round, to_key(row.sample), row.seconds);
+  if (row.drawn) add_draws(attack, row.round, row.sample, *row.drawn);
 }
 
 void Ledger::add_image(const std::string& attack, const AttemptRow& row,

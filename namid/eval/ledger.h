@@ -8,11 +8,21 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "namid/eval/sqlite.h"
 
 namespace namid::eval {
+
+/// How often a model that draws random numbers was right on one image, of as many draws as the
+/// evaluation's verdict_draws.
+struct Drawn {
+  std::int64_t selection = 0;  ///< of the draws that made the verdict: they choose a sample's image
+  std::int64_t right = 0;      ///< of draws made afterwards, which judge the image
+  bool voted = false;  ///< most of these gave the label, beyond doubt (eval/drawn_verdicts.h)
+  bool operator==(const Drawn&) const = default;
+};
 
 /// Natural reading of one sample: the model on the unperturbed image.
 struct SampleRow {
@@ -21,6 +31,7 @@ struct SampleRow {
   std::int64_t prediction = 0;
   bool correct = false;
   double margin = 0;  ///< z_y − max_{c≠y} z_c
+  std::optional<Drawn> drawn = {};
   bool operator==(const SampleRow&) const = default;
 };
 
@@ -41,6 +52,7 @@ struct AttemptRow {
   bool refuted = false;    ///< the attack claimed success, the verifier found none
   bool eight_bit = false;  ///< still a success as the nearest 8-bit image inside ball and box
   std::optional<double> wasserstein = {};  ///< mean cost of the coupling, of such budgets alone
+  std::optional<Drawn> drawn = {};         ///< of images inside ball and box
   bool operator==(const AttemptRow&) const = default;
 };
 
@@ -75,6 +87,8 @@ struct ImageRow {
 ///   images(attack, round, sample, success, x_adv)   float32 blobs of the few images the gallery
 ///   shows
 ///   certificates(sample, certified, bound, rival, threshold, slack)  only in ledgers that have any
+///   draws(attack, round, sample, selection, right, voted)   only with "verdict_draws" in the
+///   identity; attack '' is the natural image
 /// and, in a file of its own beside it, <stem>-timings.sqlite, timings(attack, round, sample,
 /// seconds): all that differs between two runs of the same evaluation; certificates have the attack
 /// "certificate".
@@ -135,6 +149,12 @@ class Ledger {
   void create_schema(const Identity& identity);
   void check_schema() const;
   bool attach_timings(bool create);
+  void create_draws();
+  bool has_draws() const;
+  void add_draws(const std::string& attack, std::int64_t round, std::uint64_t sample,
+                 const Drawn& drawn);
+  /// Of an attack, '' for the natural images, by (round, sample).
+  std::map<std::pair<std::int64_t, std::uint64_t>, Drawn> draws(const std::string& attack) const;
 
   std::filesystem::path path_;
   bool timed_ = false;

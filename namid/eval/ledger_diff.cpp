@@ -34,6 +34,7 @@ void add_differences(const AttemptRow& a, const AttemptRow& b, std::set<std::str
   note(a.refuted == b.refuted, "refuted");
   note(a.eight_bit == b.eight_bit, "eight_bit");
   note(a.wasserstein == b.wasserstein, "wasserstein");
+  note(a.drawn == b.drawn, "draws");
 }
 
 /// Calls only_a, only_b or both for each key of two sorted maps.
@@ -124,8 +125,9 @@ LedgerDiff diff(const Ledger& a, const Ledger& b) {
       samples_of(a), samples_of(b), [&](auto, const auto&) { ++out.samples_only_a; },
       [&](auto, const auto&) { ++out.samples_only_b; },
       [&](auto, const auto& u, const auto& v) {
-        out.samples_differ += !(u.label == v.label && u.prediction == v.prediction &&
-                                u.correct == v.correct && same_number(u.margin, v.margin));
+        out.samples_differ +=
+            !(u.label == v.label && u.prediction == v.prediction && u.correct == v.correct &&
+              same_number(u.margin, v.margin) && u.drawn == v.drawn);
       });
   std::set<std::string> attacks, columns;
   for (const auto* ledger : {&a, &b})

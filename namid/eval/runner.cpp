@@ -9,6 +9,7 @@
 #include "namid/core/error.h"
 #include "namid/core/format.h"
 #include "namid/eval/claims.h"
+#include "namid/eval/drawn_verdicts.h"
 #include "namid/eval/eight_bit.h"
 #include "namid/eval/verifier.h"
 
@@ -59,6 +60,12 @@ std::vector<Verdict> verdicts_of(const Bench& bench, const AttackEntry& attack,
   return check(verify_with_eight_bit);
 }
 
+/// What further draws say of images already read; nothing of a model that draws none.
+std::vector<Reading> judged(const Bench& bench, const at::Tensor& images, const at::Tensor& y) {
+  return bench.verdict_draws > 1 ? read_model(bench.model, images, y, bench.verdict_draws)
+                                 : std::vector<Reading>();
+}
+
 attacks::Context context_of(const Bench& bench, const AttackEntry& attack, const SampleIds& ids,
                             std::optional<int> round) {
   attacks::Context context{.random = Random(bench.seed, "test/" + attack.name),
@@ -75,6 +82,7 @@ attacks::Context context_of(const Bench& bench, const AttackEntry& attack, const
 std::vector<SampleRow> predict(const Bench& bench, Rows rows) {
   const auto batch = batch_of(bench, rows);
   const auto readings = read_model(bench.model, batch.x, batch.y, bench.verdict_draws);
+  const auto further = judged(bench, batch.x, batch.y);
   const auto labels = batch.y.to(at::kCPU);
   std::vector<SampleRow> out(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -85,6 +93,7 @@ std::vector<SampleRow> predict(const Bench& bench, Rows rows) {
               .prediction = readings[i].prediction,
               .correct = readings[i].prediction == label,
               .margin = readings[i].margin};
+    if (!further.empty()) out[i].drawn = drawn_of(readings[i], further[i], label);
   }
   return out;
 }
@@ -96,9 +105,11 @@ Attacked attack_rows(const Bench& bench, const AttackEntry& attack, Rows rows,
   const auto result = attack.run(bench.model, batch.x.clone(), batch.y.clone(),
                                  context_of(bench, attack, batch.ids, round));
   const auto verdicts = verdicts_of(bench, attack, batch, {result.x_adv, result.plan});
+  const auto further = judged(bench, result.x_adv, batch.y);
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
 
   const auto used = static_cast<std::int64_t>(rows.size());
+  const auto labels = batch.y.to(at::kCPU);
   const Claims claims(result);
   Attacked out{.attempts = {}, .x_adv = claims.x_adv().narrow(0, 0, used)};
   const auto width = static_cast<std::size_t>(out.x_adv.numel() / used);
@@ -106,6 +117,8 @@ Attacked attack_rows(const Bench& bench, const AttackEntry& attack, Rows rows,
     const auto k = static_cast<std::size_t>(i);
     auto row = attempt_row(batch.ids[k], verdicts[k], claims, i, round.value_or(0));
     row.seconds = seconds / static_cast<double>(used);
+    if (!further.empty() && verdicts[k].valid())
+      row.drawn = drawn_of(verdicts[k].reading, further[k], labels.data_ptr<std::int64_t>()[i]);
     row.x_adv_hash = hash_hex(out.x_adv.data_ptr<float>() + k * width, width);
     out.attempts.push_back(std::move(row));
   }

@@ -9,6 +9,7 @@
 #include "namid/core/statistics.h"
 #include "namid/eval/accuracy.h"
 #include "namid/eval/attempt_norm.h"
+#include "namid/eval/drawn_verdicts.h"
 #include "namid/eval/rescue.h"
 #include "namid/eval/surrogate.h"
 
@@ -83,6 +84,7 @@ json summarise(const Ledger& ledger, const SummaryFacts& facts) {
                                      [](const auto& sample) { return sample.correct; });
   const auto n = std::ssize(samples);
   Ids broken;
+  DrawnVerdicts drawn(samples);
   json rows = json::array();
   bool attacked = false;
   double largest_norm = 0;
@@ -93,7 +95,9 @@ json summarise(const Ledger& ledger, const SummaryFacts& facts) {
       continue;
     }
     attacked = true;
-    const Tally tally(ledger.attempts(name), facts.norm);
+    const auto attempts = ledger.attempts(name);
+    drawn.add(attempts);
+    const Tally tally(attempts, facts.norm);
     broken.insert(tally.broken.begin(), tally.broken.end());
     largest_norm = std::max(largest_norm, tally.largest_norm);
     const auto lost = facts.combine == Combine::each ? tally.broken.size() : broken.size();
@@ -110,6 +114,8 @@ json summarise(const Ledger& ledger, const SummaryFacts& facts) {
     result["largest_norm"] = largest_norm;
     result["headline"] = {{"upper", result["robust"]["upper"]}, {"lower", nullptr}};
   }
+  if (const auto draws = ledger.identity().find("verdict_draws"); drawn.any())
+    result["drawn"] = drawn.to_json(std::stoll(draws->second), attacked);
   for (std::size_t label = 0; label < by_class.size(); ++label) {
     if (by_class[label].n == 0) continue;
     json row = {{"class", facts.class_names[label]}, {"n", by_class[label].n}};

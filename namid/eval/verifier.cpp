@@ -89,6 +89,21 @@ std::vector<Reading> read_once(const models::Classifier& model, const at::Tensor
   return read_logits(logits, y);
 }
 
+using Answers = std::map<std::int64_t, std::int64_t>;  // class → draws that gave it
+
+/// The most frequent class, the first of several, and the votes.
+void count_votes(const Answers& answers, std::int64_t label, Reading& reading) {
+  reading.votes = {};
+  for (const auto& [answer, count] : answers) {
+    auto& [right, most, next] = reading.votes;
+    if (answer == label) right = count;
+    next = std::max(next, std::min(most, count));
+    if (count <= most) continue;
+    most = count;
+    reading.prediction = answer;
+  }
+}
+
 }  // namespace
 
 std::vector<Reading> read_model(const models::Classifier& model, const at::Tensor& x,
@@ -96,19 +111,20 @@ std::vector<Reading> read_model(const models::Classifier& model, const at::Tenso
   const at::NoGradGuard no_grad;
   const auto eval_mode = model.frozen_eval();
   auto readings = read_once(model, x, y);
-  std::vector<std::map<std::int64_t, int>> votes(readings.size());
+  if (draws == 1) return readings;
+  std::vector<Answers> answers(readings.size());
+  for (std::size_t i = 0; i < readings.size(); ++i) ++answers[i][readings[i].prediction];
   for (int draw = 1; draw < draws; ++draw) {
     const auto more = read_once(model, x, y);
     for (std::size_t i = 0; i < readings.size(); ++i) {
-      if (draw == 1) ++votes[i][readings[i].prediction];
-      ++votes[i][more[i].prediction];
+      ++answers[i][more[i].prediction];
       readings[i].finite = readings[i].finite && more[i].finite;
       readings[i].margin += (more[i].margin - readings[i].margin) / (draw + 1);
     }
   }
-  const auto fewer = [](const auto& a, const auto& b) { return a.second < b.second; };
-  for (std::size_t i = 0; draws > 1 && i < readings.size(); ++i)
-    readings[i].prediction = std::max_element(votes[i].begin(), votes[i].end(), fewer)->first;
+  const auto labels = y.to(at::kCPU, at::kLong).contiguous();
+  for (std::size_t i = 0; i < readings.size(); ++i)
+    count_votes(answers[i], labels.data_ptr<std::int64_t>()[i], readings[i]);
   return readings;
 }
 

@@ -15,11 +15,18 @@
 
 namespace namid::eval {
 
+/// How the draws of a model that draws random numbers answered on one image.
+struct Votes {
+  std::int64_t right = 0;           ///< draws that gave y
+  std::int64_t most = 0, next = 0;  ///< draws that gave the two most frequent classes
+};
+
 /// How a model sees one image.
 struct Reading {
   bool finite = false;          ///< every logit is finite
   std::int64_t prediction = 0;  ///< class of the largest logit, the first of several
   double margin = 0;            ///< z_y − max_{c≠y} z_c
+  Votes votes = {};             ///< of several draws alone
 };
 
 /// Reads logits (N, C ≥ 2) at labels y (N).
@@ -55,6 +62,8 @@ struct Verdict {
   Reading reading;
   std::optional<EightBit> eight_bit = {};  ///< a column of its own: never changes broken()
 
+  /// Finite, in the ball and in the box.
+  bool valid() const { return finite && in_ball && in_box; }
   /// Counts as an adversarial example.
   bool broken() const { return refusal() == Refusal::none; }
   /// The first reason against it.

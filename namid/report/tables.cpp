@@ -58,6 +58,33 @@ void add_attack_table(Html& page, const RunData& run) {
             table);
 }
 
+Cells drawn_cells(const RunData& run, const char* name, const std::string& path) {
+  Cells cells = {words(name)};
+  for (const char* key : {"expected", "standard_error", "voted", "always", "ever"}) {
+    const auto share = number_at(run.record, str(path, "/", key));
+    cells.push_back(number(share ? percent(*share) : ""));
+  }
+  return cells;
+}
+
+/// Of a model that draws random numbers (eval/drawn_verdicts.h).
+void add_drawn_table(Html& page, const RunData& run) {
+  if (!find_member(run.record, "result/drawn")) return;
+  std::vector<Cells> table = {drawn_cells(run, "natural", "result/drawn/natural")};
+  if (find_member(run.record, "result/drawn/robust"))
+    table.push_back(drawn_cells(run, "robust", "result/drawn/robust"));
+  add_heading(page, "Draws of the model");
+  add_table(page,
+            str("This model draws random numbers. The accuracies above are by majority; these are "
+                "by ",
+                text_at(run.record, "result/drawn/draws"),
+                " further draws on the natural images and on the worst image found for each. One "
+                "draw: the share that is right. Voted: most draws are right, beyond doubt."),
+            {words("images"), number("one draw"), number("standard error"), number("voted"),
+             number("always right"), number("ever right")},
+            table);
+}
+
 const std::vector<std::pair<const char*, const char*>>& score_names() {
   static const std::vector<std::pair<const char*, const char*>> names = {
       {"natural_on_natural", "natural estimator, natural images"},
@@ -148,6 +175,7 @@ void add_accuracies(Html& page, const RunData& run) {
     add_defense_table(page, rows);
   }
   add_attack_table(page, run);
+  add_drawn_table(page, run);
 }
 
 void add_attack(Html& page, const RunData& run) {

@@ -71,6 +71,12 @@ class EvaluateRun(Run):
         """One dict per attack: name, attacked, broken, robust, passes, ..., or its error."""
         return self.result["attacks"]
 
+    @property
+    def drawn(self):
+        """Of a model that draws random numbers: `draws`, and of `natural` and `robust` expected,
+        standard_error, voted, always, ever. None without verdict_draws."""
+        return self.result.get("drawn")
+
 
 @dataclasses.dataclass(frozen=True)
 class CertifyRun(Run):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import inspect
+import json
+import os
+import subprocess
 
 import pytest
 import torch
@@ -291,6 +294,8 @@ def test_self_checks_pass_a_sound_substitute_and_name_what_a_bad_one_fails():
 
 
 def test_evaluate_lets_draws_vote_on_a_model_that_draws(tmp_path):
+    torch.manual_seed(0)
+
     class Noisy(torch.nn.Module):
         def __init__(self):
             super().__init__()
@@ -308,3 +313,31 @@ def test_evaluate_lets_draws_vote_on_a_model_that_draws(tmp_path):
         namid.evaluate(model, pixels, y, **keywords)
     found = namid.evaluate(model, pixels, y, verdict_draws=5, **keywords)
     assert found.robust.lower <= found.robust.accuracy <= found.robust.upper
+    assert found.drawn["draws"] == 5
+    for part in (found.drawn["natural"], found.drawn["robust"]):
+        assert part["always"] <= part["expected"] <= part["ever"]
+    judged = adaptive.judge(model, pixels / 255, y, draws=200)
+    error = found.drawn["natural"]["standard_error"] + judged.standard_error
+    assert abs(found.drawn["natural"]["expected"] - judged.accuracy) < 5 * error
+    assert namid.evaluate(model.linear, pixels, y, **keywords).drawn is None
+
+
+def test_the_program_says_what_further_draws_found(tmp_path):
+    class Scripted(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = linear_model(size=784, classes=10)
+
+        def forward(self, x):
+            return self.linear(x + 0.3 * torch.randn_like(x))
+
+    torch.jit.script(Scripted().eval()).save(str(tmp_path / "noisy.pt"))
+    words = ["evaluate", tmp_path / "noisy.pt", "--trust", "--test-limit=32", "--attack-steps=2"]
+    words += ["--attack-epsilon=0.1", "--verdict-draws=6", f"--out={tmp_path}", "--quiet"]
+    program = [os.environ["NAMID_PROGRAM"], *words]
+    done = subprocess.run(program, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "judged by 6 further draws of the model:\n  initial accuracy: " in done.stdout
+    record = json.loads(next(tmp_path.glob("evaluate/*/run.json")).read_text())
+    shown = f"robust accuracy: {100 * record['result']['drawn']['robust']['expected']:.2f} %"
+    assert f"  {shown} of single draws right" in done.stdout

@@ -48,6 +48,24 @@ void expect_safe(const std::string& page) {
       has(page, "default-src &#39;none&#39;; img-src data:; style-src &#39;unsafe-inline&#39;"));
 }
 
+TEST(Report, AModelThatDrawsIsJudgedByFurtherDraws) {
+  TempFolder folder;
+  namid::testing::write_evaluation(folder / "plain-001");
+  EXPECT_FALSE(has(page_of(folder / "plain-001"), "Draws of the model"));
+  auto record = namid::testing::evaluation_record();
+  const json figures = {{"expected", 0.625},
+                        {"standard_error", 0.013},
+                        {"voted", 0.375},
+                        {"always", 0.25},
+                        {"ever", 0.875}};
+  record["result"]["drawn"] = {{"draws", 100}, {"natural", figures}, {"robust", figures}};
+  namid::testing::write_record(folder / "drawn-001", record);
+  const std::string page = page_of(folder / "drawn-001");
+  expect_safe(page);
+  for (const char* part : {"Draws of the model", "100 further draws", "62.5 %", "1.3 %", "37.5 %"})
+    EXPECT_TRUE(has(page, part)) << part;
+}
+
 TEST(Report, EvaluationSaysAccuraciesIntervalsAndTheirLimits) {
   TempFolder folder;
   namid::testing::write_evaluation(folder / "attacked-001");
