@@ -114,8 +114,8 @@ json summarise(const Ledger& ledger, const SummaryFacts& facts) {
     result["largest_norm"] = largest_norm;
     result["headline"] = {{"upper", result["robust"]["upper"]}, {"lower", nullptr}};
   }
-  if (const auto draws = ledger.identity().find("verdict_draws"); drawn.any())
-    result["drawn"] = drawn.to_json(std::stoll(draws->second), attacked);
+  if (drawn.any())
+    result["drawn"] = drawn.to_json(std::stoll(ledger.identity().at("verdict_draws")), attacked);
   for (std::size_t label = 0; label < by_class.size(); ++label) {
     if (by_class[label].n == 0) continue;
     json row = {{"class", facts.class_names[label]}, {"n", by_class[label].n}};
