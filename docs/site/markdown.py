@@ -8,6 +8,7 @@ import re
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
 LINK = re.compile(r"(?<!\\)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
+END_OF_LINK = re.compile(r"^[^\[\]]*\]\(")
 SPAN = re.compile(r"(`+)(.+?)\1(?!`)", re.DOTALL)
 
 
@@ -59,10 +60,14 @@ def is_external(target):
 
 
 def broken_links(root, pages):
-    """Sentences about links of `pages` (paths from `root`) that do not lead to one of them."""
+    """Sentences about links of `pages` (paths from `root`) that do not lead to one of them, or that
+    a line break divides, so that nothing here turns them into the site's."""
     texts = {page: (root / page).read_text(encoding="utf-8") for page in pages}
     broken = []
     for page, text in texts.items():
+        for number, line in prose_lines(text):
+            if END_OF_LINK.match(without_spans(line)):
+                broken.append(f"{page}:{number}: a link that begins on another line")
         for number, target in links(text):
             if is_external(target):
                 continue

@@ -45,11 +45,15 @@ def test_a_broken_link_is_found(tmp_path):
         "# One & two\n[x](b.md) [y](#one--two) [z](#three)\n```\n[c](code.md)\n```\n`[d](e.md)`\n"
         "[w](https://example.org/none) [v](c.md#sub-title)\n"
     )
-    (tmp_path / "c.md").write_text("## Sub `title`\n")
+    (tmp_path / "c.md").write_text("## Sub `title`\n[divided\nlink](a.md)\n")
     found = markdown.broken_links(
         tmp_path, [pathlib.PurePosixPath("a.md"), pathlib.PurePosixPath("c.md")]
     )
-    assert found == ["a.md:2: b.md: not a page of the site", "a.md:2: #three: no such heading"]
+    assert found == [
+        "a.md:2: b.md: not a page of the site",
+        "a.md:2: #three: no such heading",
+        "c.md:3: a link that begins on another line",
+    ]
 
 
 def test_every_page_has_one_title_and_is_in_the_contents():
