@@ -7,6 +7,7 @@
 #include "namid/core/statistics.h"
 #include "namid/core/subsample.h"
 #include "namid/core/version.h"
+#include "namid/eval/drawn_verdicts.h"
 #include "namid/eval/sampled.h"
 #include "namid/run/stop_token.h"
 #include "python/bindings.h"
@@ -83,6 +84,7 @@ void bind_core(py::module_& module) {
     const auto interval = clopper_pearson(successes, n, confidence);
     return std::pair(interval.low, interval.high);
   });
+  module.def("told_apart", &eval::told_apart);
   module.def("sampled_interval", [](std::int64_t n, std::int64_t survivors, std::int64_t drawn,
                                     std::int64_t broken, double confidence) {
     const auto found = sampled_accuracy(n, survivors, drawn, broken, confidence);

@@ -12,10 +12,6 @@ namespace {
 
 constexpr double kBeyondDoubt = 0.001;
 
-bool told_apart(const Votes& votes) {
-  return 2 * binomial_cdf(votes.next, votes.most + votes.next, 0.5) <= kBeyondDoubt;
-}
-
 nlohmann::json figures(const std::map<std::uint64_t, Drawn>& images, std::int64_t draws) {
   double shares = 0, squares = 0;
   std::int64_t voted = 0, always = 0, ever = 0;
@@ -38,16 +34,22 @@ nlohmann::json figures(const std::map<std::uint64_t, Drawn>& images, std::int64_
 
 }  // namespace
 
+bool told_apart(std::int64_t most, std::int64_t next) {
+  return 2 * binomial_cdf(next, most + next, 0.5) <= kBeyondDoubt;
+}
+
 Drawn drawn_of(const Reading& first, const Reading& further, std::int64_t label) {
-  return {.selection = first.votes.right,
-          .right = further.votes.right,
-          .voted = further.prediction == label && told_apart(further.votes)};
+  return {
+      .selection = first.votes.right,
+      .right = further.votes.right,
+      .voted = further.prediction == label && told_apart(further.votes.most, further.votes.next)};
 }
 
 DrawnVerdicts::DrawnVerdicts(const std::vector<SampleRow>& samples) {
   for (const auto& sample : samples)
     if (sample.drawn) natural_[sample.sample] = *sample.drawn;
   worst_ = natural_;
+  complete_ = !samples.empty() && natural_.size() == samples.size();
 }
 
 void DrawnVerdicts::add(const std::vector<AttemptRow>& attempts) {

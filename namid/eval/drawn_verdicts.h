@@ -11,10 +11,13 @@
 
 namespace namid::eval {
 
+/// Whether the two most frequent classes are told apart by a two-sided binomial test at p ≤ 0.001
+/// (Cohen et al. 2019, cohen2019, Algorithm PREDICT).
+bool told_apart(std::int64_t most, std::int64_t next);
+
 /// `first`: the reading that made the verdict; `further`: that of as many draws afterwards, at the
 /// same image. voted: its most frequent class is `label`, and its two most frequent classes are
-/// told apart by a two-sided binomial test at p ≤ 0.001 (Cohen et al. 2019, cohen2019, Algorithm
-/// PREDICT).
+/// told apart.
 Drawn drawn_of(const Reading& first, const Reading& further, std::int64_t label);
 
 /// Accuracies of a model that draws random numbers. Of each sample the image that counts is the
@@ -27,7 +30,8 @@ class DrawnVerdicts {
   explicit DrawnVerdicts(const std::vector<SampleRow>& samples);
   void add(const std::vector<AttemptRow>& attempts);  ///< of one attack
 
-  bool any() const { return !natural_.empty(); }
+  /// Whether every sample has draws: a ledger of an earlier version has none.
+  bool complete() const { return complete_; }
   /// {"draws", "natural": F, "robust": F (where attacked)} with F =
   ///   "expected"        mean of p̂ = right / draws: a model that answers by one draw
   ///   "standard_error"  √(var(p̂) / n), which has the noise of the draws in it
@@ -37,6 +41,7 @@ class DrawnVerdicts {
   nlohmann::json to_json(std::int64_t draws, bool attacked) const;
 
  private:
+  bool complete_;
   std::map<std::uint64_t, Drawn> natural_, worst_;
 };
 

@@ -86,7 +86,8 @@ std::vector<SampleRow> predict(const Bench& bench, Rows rows) {
   const auto labels = batch.y.to(at::kCPU);
   std::vector<SampleRow> out(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (!readings[i].finite) fail_not_finite("the logits of the natural image are", batch.ids[i]);
+    if (!readings[i].finite || (!further.empty() && !further[i].finite))
+      fail_not_finite("the logits of the natural image are", batch.ids[i]);
     const auto label = labels.data_ptr<std::int64_t>()[i];
     out[i] = {.sample = batch.ids[i],
               .label = label,
@@ -117,6 +118,8 @@ Attacked attack_rows(const Bench& bench, const AttackEntry& attack, Rows rows,
     const auto k = static_cast<std::size_t>(i);
     auto row = attempt_row(batch.ids[k], verdicts[k], claims, i, round.value_or(0));
     row.seconds = seconds / static_cast<double>(used);
+    if (!further.empty() && !further[k].finite)
+      fail_not_finite("the logits of its adversarial image are", batch.ids[k]);
     if (!further.empty() && verdicts[k].valid())
       row.drawn = drawn_of(verdicts[k].reading, further[k], labels.data_ptr<std::int64_t>()[i]);
     row.x_adv_hash = hash_hex(out.x_adv.data_ptr<float>() + k * width, width);

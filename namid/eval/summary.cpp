@@ -114,7 +114,7 @@ json summarise(const Ledger& ledger, const SummaryFacts& facts) {
     result["largest_norm"] = largest_norm;
     result["headline"] = {{"upper", result["robust"]["upper"]}, {"lower", nullptr}};
   }
-  if (drawn.any())
+  if (drawn.complete())
     result["drawn"] = drawn.to_json(std::stoll(ledger.identity().at("verdict_draws")), attacked);
   for (std::size_t label = 0; label < by_class.size(); ++label) {
     if (by_class[label].n == 0) continue;

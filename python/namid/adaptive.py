@@ -85,14 +85,6 @@ class Judgement:
     confidence: float
 
 
-def _beyond_doubt(first, second):
-    """Whether `first` of first + second answers are too many for a fair coin (two-sided, p 0.001;
-    cohen2019 abstains otherwise)."""
-    n = first + second
-    tail = sum(math.comb(n, k) for k in range(first, n + 1))
-    return 2 * tail / 2**n <= 0.001
-
-
 def judge(model, x, y, *, draws=100, confidence=0.95, batch_size=256):
     """Classifies x `draws` times, in eval mode without gradients. `accuracy` is for a model that
     answers by one draw, `voted` for one that answers by many and abstains, which counts as wrong,
@@ -109,7 +101,7 @@ def judge(model, x, y, *, draws=100, confidence=0.95, batch_size=256):
             counts += torch.nn.functional.one_hot(answers.argmax(1).cpu(), answers.shape[1])
     right = counts.gather(1, y.cpu()[:, None])[:, 0]
     top, classes = counts.topk(min(2, counts.shape[1]), 1)
-    clear = torch.tensor([_beyond_doubt(*map(int, pair)) for pair in top])
+    clear = torch.tensor([_C.told_apart(*map(int, pair)) for pair in top])
     most = int((2 * right > draws).sum())
     lower, upper = _C.clopper_pearson(most, len(x), confidence)
     share = right.double() / draws

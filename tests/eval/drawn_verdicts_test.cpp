@@ -3,6 +3,7 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -44,6 +45,38 @@ TEST(Votes, AreToldApartByABinomialTest) {
   EXPECT_TRUE(voted(11, 0, 1)) << "p = 2 / 2^11";
   EXPECT_FALSE(voted(11, 0, 0)) << "another class";
   EXPECT_FALSE(voted(30, 20, 1));
+}
+
+/// Answers 1 in its first passes, then not at all.
+models::Classifier until(int passes) {
+  auto pass = std::make_shared<int>(0);
+  return model_of([=](const at::Tensor& x) {
+    const auto one = at::full({x.size(0)}, (*pass)++ < passes ? 1.0 : std::nan(""));
+    return at::stack({-one, one}, 1);
+  });
+}
+
+TEST(Votes, ADrawThatIsNotFiniteEndsTheRunWhereverItIs) {
+  auto dataset = toy_data(2);
+  dataset.labels.fill_(1);
+  const std::vector<std::int64_t> rows{0, 1};
+  for (const int passes : {3, 12}) {  // of 10 that make the verdict, of 10 that judge
+    const auto model = until(passes), attacked = until(1 + passes);
+    const auto bench = [&](const auto& of) {
+      return Bench{.model = of, .dataset = dataset, .compute_batch = 2, .verdict_draws = 10};
+    };
+    EXPECT_HAS(message_of<NumericError>([&] { predict(bench(model), rows); }), "sample 1000");
+    EXPECT_HAS(
+        message_of<NumericError>([&] { attack_rows(bench(attacked), noise_attack(0.1), rows); }),
+        "sample 1000");
+  }
+}
+
+TEST(DrawnVerdicts, AreNoneWhereASampleHasNoDraws) {
+  const SampleRow drawn{.sample = 1, .drawn = Drawn{2, 2, true}}, bare{.sample = 2};
+  EXPECT_TRUE(DrawnVerdicts({drawn}).complete());
+  EXPECT_FALSE(DrawnVerdicts({drawn, bare}).complete());
+  EXPECT_FALSE(DrawnVerdicts({}).complete());
 }
 
 TEST(DrawnVerdicts, JudgeTheImageThatWasLeastOftenRightByOtherDraws) {

@@ -293,18 +293,18 @@ def test_self_checks_pass_a_sound_substitute_and_name_what_a_bad_one_fails():
             adaptive.self_checks(through, inner, x, y, epsilon=radius)
 
 
+class Noisy(torch.nn.Module):
+    def __init__(self, size, classes):
+        super().__init__()
+        self.linear = linear_model(size=size, classes=classes)
+
+    def forward(self, x):
+        return self.linear(x + 0.3 * torch.rand_like(x))
+
+
 def test_evaluate_lets_draws_vote_on_a_model_that_draws(tmp_path):
     torch.manual_seed(0)
-
-    class Noisy(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.linear = linear_model(size=64, classes=3)
-
-        def forward(self, x):
-            return self.linear(x + 0.3 * torch.rand_like(x))
-
-    model = Noisy()
+    model = Noisy(64, 3)
     pixels = torch.randint(0, 256, (24, 1, 8, 8), dtype=torch.uint8)
     y = model.linear(pixels / 255).argmax(1)
     suite = "apgd-ce(steps=3, eot=4)"
@@ -323,15 +323,7 @@ def test_evaluate_lets_draws_vote_on_a_model_that_draws(tmp_path):
 
 
 def test_the_program_says_what_further_draws_found(tmp_path):
-    class Scripted(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.linear = linear_model(size=784, classes=10)
-
-        def forward(self, x):
-            return self.linear(x + 0.3 * torch.randn_like(x))
-
-    torch.jit.script(Scripted().eval()).save(str(tmp_path / "noisy.pt"))
+    torch.jit.script(Noisy(784, 10).eval()).save(str(tmp_path / "noisy.pt"))
     words = ["evaluate", tmp_path / "noisy.pt", "--trust", "--test-limit=32", "--attack-steps=2"]
     words += ["--attack-epsilon=0.1", "--verdict-draws=6", f"--out={tmp_path}", "--quiet"]
     program = [os.environ["NAMID_PROGRAM"], *words]
